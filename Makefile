@@ -1,0 +1,48 @@
+# Every target sets up what it needs: a virtual environment in .venv, from Python 3.11 or later.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint format clean
+
+help: ## Say what there is.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+$(VENV)/.ready: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on the PATH"; echo "because: Fleetspan needs Python 3.11 or later"; echo "try: make PYTHON=python3"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@echo "installing Fleetspan and its engine (a 181 MB wheel, once)" >&2
+	$(BIN)/python -m pip install --quiet --editable '.[server]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+demo: $(VENV)/.ready ## Run a believable fleet through real OTLP into the embedded engine, and look at it.
+	$(BIN)/fleetspan demo
+
+test: $(VENV)/.dev ## Run the tests.
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.bench ## Measure, beside peers, and write bench-results/*.json.
+	$(BIN)/python -m tests.benchmarks
+
+lint: $(VENV)/.dev ## Check style, types and the direction of imports.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Put the code in the house style.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the virtual environment and caches.
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

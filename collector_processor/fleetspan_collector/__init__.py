@@ -1,0 +1,1 @@
+"""The Fleetspan collector: receivers, journal, store, derivation and command."""

@@ -1,0 +1,1 @@
+"""Model routing (not built yet; its place is kept)."""

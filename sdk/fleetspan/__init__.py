@@ -1,0 +1,1 @@
+"""OpenTelemetry-native instrumentation for AI agents and their sub-agents."""
