@@ -1,0 +1,36 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from fleetspan_collector.cli import config_command, version_command
+from fleetspan_collector.cli._invocation import Invocation, with_common_options
+
+app: Final = typer.Typer(
+    name="fleetspan",
+    help="Track, observe and recover fleets of AI agents.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+@with_common_options
+def _root(invocation: Invocation) -> None:
+    """Track, observe and recover fleets of AI agents."""
+    if invocation.context.invoked_subcommand is None:
+        typer.echo(invocation.context.get_help())
+
+
+_config: Final = typer.Typer(help="Settings.")
+app.add_typer(_config, name="config")
+
+for _name, _function in {
+    "version": version_command.version,
+}.items():
+    app.command(_name)(with_common_options(_function))
+_config.command("show")(with_common_options(config_command.show_settings))

@@ -1,0 +1,34 @@
+"""Settings of the collector and the command; ``SETTINGS.md`` lists them all."""
+
+from __future__ import annotations
+
+from fleetspan_collector.config._addresses import Endpoint, StoreLocation
+from fleetspan_collector.config._endpoints import (
+    Endpoints,
+    read_endpoints,
+    remove_endpoints,
+    write_endpoints,
+)
+from fleetspan_collector.config._load import Loaded, load, parse_assignments
+from fleetspan_collector.config._parsers import show_size
+from fleetspan_collector.config._ports import check_free, port_in_use
+from fleetspan_collector.config._settings import SETTINGS, Setting, Settings, show
+
+__all__ = [
+    "SETTINGS",
+    "Endpoint",
+    "Endpoints",
+    "Loaded",
+    "Setting",
+    "Settings",
+    "StoreLocation",
+    "check_free",
+    "load",
+    "parse_assignments",
+    "port_in_use",
+    "read_endpoints",
+    "remove_endpoints",
+    "show",
+    "show_size",
+    "write_endpoints",
+]

@@ -1,0 +1,284 @@
+"""The settings of a collector: one frozen object."""
+
+# ruff: noqa: RUF009 - each call returns a dataclasses.field, made once per class
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from fleetspan_collector.config import _parsers as parse
+from fleetspan_collector.config._addresses import Endpoint, StoreLocation
+
+KIB: Final = 2**10
+MIB: Final = 2**20
+GIB: Final = 2**30
+ENV_PREFIX: Final = "FLEETSPAN_"
+_UNDER_DATA: Final = StoreLocation(kind="chdb")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is known of one setting besides its default.
+
+    Attributes:
+        name: The field of `Settings`, and the key of the TOML file.
+        parse: Reads it from text or from a TOML value; raises ``ValueError``.
+        about: What it does, with units, in one or two sentences.
+        zero: What 0, ``off`` or an empty text means; empty when they are not allowed.
+        example: A value that works, for the hint of an error.
+        default: How the default is written in the documentation.
+        flag: The flag of ``fleetspan up`` that sets it, if there is one.
+        secret: Its text may hold a password and is never repeated in an error.
+    """
+
+    name: str
+    parse: Callable[[object], Any]
+    about: str
+    zero: str
+    example: str
+    default: str
+    flag: str | None
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return ENV_PREFIX + self.name.upper()
+
+
+def _setting(
+    default: Any,
+    read: Callable[[object], Any],
+    about: str,
+    *,
+    zero: str = "",
+    example: str = "",
+    shown: str = "",
+    flag: str | None = None,
+    secret: bool = False,
+) -> Any:
+    """Declare a field whose metadata become a `Setting`."""
+    shown = shown or show(default)
+    about_it = {
+        "parse": read,
+        "about": about,
+        "zero": zero,
+        "example": example or shown,
+        "default": shown,
+        "flag": flag,
+        "secret": secret,
+    }
+    if callable(default):
+        return field(default_factory=default, metadata=about_it)
+    return field(default=default, metadata=about_it)
+
+
+def show(value: object) -> str:
+    """Write a value as a user would; passwords are masked."""
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def _default_data() -> Path:
+    return Path(platformdirs.user_data_dir("fleetspan", appauthor=False))
+
+
+def _retention(days: float, what: str) -> Any:
+    return _setting(
+        days,
+        parse.number(),
+        f"Days that {what} are kept.",
+        zero="kept for ever",
+    )
+
+
+def _size(default: int, about: str, *, at_least: int = 0, zero: str = "") -> Any:
+    return _setting(
+        default,
+        parse.size(at_least=at_least, zero=bool(zero)),
+        about,
+        zero=zero,
+        shown=parse.show_size(default),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set on a collector; see ``SETTINGS.md`` for each field.
+
+    Sizes are bytes, names end in their unit, an `Endpoint` of ``None`` is off.
+    """
+
+    data: Path = _setting(
+        _default_data,
+        parse.directory,
+        "Directory of the journal, the embedded store and `endpoints.json`. "
+        "One process owns it at a time.",
+        shown="the platform's user data directory",
+        example="~/fleetspan-data",
+        flag="--data",
+    )
+    store: StoreLocation = _setting(
+        _UNDER_DATA,
+        parse.store,
+        "Where spans are stored: `chdb:///PATH` (embedded engine) or "
+        "`clickhouse://USER:PASSWORD@HOST:PORT/DATABASE` with `?cluster=NAME` for a "
+        "cluster and `?secure=true` for TLS.",
+        shown="`chdb://` in `store` under the data directory",
+        example="chdb:///var/lib/fleetspan/store",
+        flag="--store",
+        secret=True,
+    )
+    grpc: Endpoint | None = _setting(
+        Endpoint("127.0.0.1", 4317),
+        parse.endpoint,
+        "HOST:PORT of the OTLP gRPC receiver.",
+        zero="`off`: no gRPC; port 0: a free port",
+        flag="--grpc",
+    )
+    http: Endpoint | None = _setting(
+        Endpoint("127.0.0.1", 4318),
+        parse.endpoint,
+        "HOST:PORT of the OTLP HTTP receiver (protobuf and JSON).",
+        zero="`off`: no HTTP; port 0: a free port",
+        flag="--http",
+    )
+    web: Endpoint | None = _setting(
+        Endpoint("127.0.0.1", 4319),
+        parse.endpoint,
+        "HOST:PORT of health, metrics and the API that the commands ask.",
+        zero="`off`: other commands cannot read while `up` runs; port 0: a free port",
+        flag="--web",
+    )
+    clickhouse: Endpoint | None = _setting(
+        None,
+        parse.endpoint,
+        "HOST:PORT of the ClickHouse HTTP interface over the embedded store. "
+        "Not built yet: only `off` is accepted; it will be 127.0.0.1:8123.",
+        zero="`off`: not served",
+        flag="--clickhouse",
+    )
+    jaeger: Endpoint | None = _setting(
+        None,
+        parse.endpoint,
+        "HOST:PORT of Jaeger's remote-storage interface. "
+        "Not built yet: only `off` is accepted; it will be 127.0.0.1:17271.",
+        zero="`off`: not served",
+        flag="--jaeger",
+    )
+    insecure: bool = _setting(
+        False,
+        parse.flag,
+        "Allow listening beyond loopback although nothing is authenticated or "
+        "encrypted yet.",
+        flag="--insecure",
+    )
+    journal_segment_bytes: int = _size(
+        16 * MIB,
+        "Size at which a journal segment is closed and inserted.",
+        at_least=64 * KIB,
+    )
+    journal_cap_bytes: int = _size(
+        2 * GIB,
+        "Size of the whole journal; past it, requests are refused until the store "
+        "has caught up.",
+        at_least=MIB,
+    )
+    free_disk_floor_bytes: int = _size(
+        512 * MIB,
+        "Free space on the data directory's disk below which requests are refused.",
+        zero="no floor",
+    )
+    request_limit_bytes: int = _size(
+        64 * MIB,
+        "Largest request accepted, after decompression.",
+        at_least=KIB,
+    )
+    cpu_budget_busy_cores: float = _setting(
+        0.5,
+        parse.number(above=0),
+        "Cores that inserting and deriving may use while somebody looks.",
+    )
+    cpu_budget_idle_cores: float = _setting(
+        0.05,
+        parse.number(above=0),
+        "Cores that inserting and deriving may use while nobody looks; a full "
+        "segment is always inserted.",
+    )
+    idle_timeout_s: float = _setting(
+        900.0,
+        parse.number(above=0),
+        "Seconds of silence after which a run counts as abandoned.",
+    )
+    retention_traces_days: float = _retention(30.0, "raw spans")
+    retention_logs_days: float = _retention(30.0, "raw log records")
+    retention_metrics_days: float = _retention(30.0, "raw metric points")
+    retention_claude_days: float = _retention(90.0, "raw Claude Code hooks and lines")
+    retention_evidence_days: float = _retention(30.0, "normalised evidence rows")
+    retention_runs_days: float = _retention(
+        365.0, "runs, agents, llm calls, tool calls and findings"
+    )
+    store_cap_bytes: int = _size(
+        0,
+        "Disk space that the embedded store may use; past it, the oldest days of raw "
+        "rows go first.",
+        zero="no cap",
+        at_least=64 * MIB,
+    )
+    engine_memory_bytes: int = _size(
+        2 * GIB,
+        "Memory that the embedded engine may use; a query past it fails.",
+        zero="the engine's own limit",
+        at_least=256 * MIB,
+    )
+    engine_threads: int = _setting(
+        0,
+        parse.whole(at_most=1024),
+        "Threads of one statement in the embedded engine.",
+        zero="one per core, at most 4",
+    )
+    price_override_file: Path | None = _setting(
+        None,
+        parse.optional_file,
+        "A file of prices that go before the built-in price table.",
+        zero="empty: only the built-in prices",
+        shown="none",
+        example="~/prices.json",
+    )
+    tenant: str = _setting(
+        "",
+        parse.text,
+        "Tenant of everything that arrives without one.",
+        zero="empty: the only tenant",
+        shown="empty",
+    )
+
+    def __post_init__(self) -> None:
+        if self.store is _UNDER_DATA:
+            inside = StoreLocation(kind="chdb", path=self.data / "store")
+            object.__setattr__(self, "store", inside)
+
+    @property
+    def endpoints(self) -> dict[str, Endpoint | None]:
+        """Each endpoint by the name of its setting."""
+        return {name: getattr(self, name) for name in ENDPOINT_NAMES}
+
+
+ENDPOINT_NAMES: Final = ("grpc", "http", "web", "clickhouse", "jaeger")
+
+SETTINGS: Final[dict[str, Setting]] = {
+    each.name: Setting(name=each.name, **each.metadata)
+    for each in dataclasses.fields(Settings)
+}
+"""Every setting by name, in the order of the fields."""
