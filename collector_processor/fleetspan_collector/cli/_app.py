@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import typer
 
-from fleetspan_collector.cli import config_command, version_command
+from fleetspan_collector.cli import (
+    config_command,
+    ls_command,
+    show_command,
+    sql_command,
+    version_command,
+)
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
 
 app: Final = typer.Typer(
@@ -29,8 +36,12 @@ def _root(invocation: Invocation) -> None:
 _config: Final = typer.Typer(help="Settings.")
 app.add_typer(_config, name="config")
 
-for _name, _function in {
-    "version": version_command.version,
-}.items():
-    app.command(_name)(with_common_options(_function))
+_COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
+    "ls": with_common_options(ls_command.ls),
+    "show": with_common_options(show_command.show),
+    "sql": with_common_options(sql_command.sql),
+    "version": with_common_options(version_command.version),
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 _config.command("show")(with_common_options(config_command.show_settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetspan_collector.config._addresses import Endpoint, StoreLocation
+from fleetspan_collector.config._addresses import Endpoint
 from fleetspan_collector.config._endpoints import (
     Endpoints,
     read_endpoints,
@@ -21,7 +21,6 @@ __all__ = [
     "Loaded",
     "Setting",
     "Settings",
-    "StoreLocation",
     "check_free",
     "load",
     "parse_assignments",

@@ -22,6 +22,8 @@ from fleetspan_collector.config._settings import (
 )
 
 CONFIG_VARIABLE: Final = "FLEETSPAN_CONFIG"
+# Test suites and their fault injection name their switches so.
+_TEST_PREFIX: Final = "FLEETSPAN_TEST_"
 _COMING: Final = {
     "clickhouse": "the ClickHouse HTTP interface",
     "jaeger": "the Jaeger remote-storage interface",
@@ -122,10 +124,18 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
             # As in OpenTelemetry, an empty variable is as good as none.
             if value.strip():
                 values[by_variable[variable]] = value
-        elif variable != CONFIG_VARIABLE and variable not in sdk_variables():
+        elif not _is_known(variable):
             known = [*by_variable, CONFIG_VARIABLE, *sdk_variables()]
             raise _unknown(variable, "the environment", known)
     return values
+
+
+def _is_known(variable: str) -> bool:
+    return (
+        variable == CONFIG_VARIABLE
+        or variable.startswith(_TEST_PREFIX)
+        or variable in sdk_variables()
+    )
 
 
 def _read_file(

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from fleetspan_collector.config._addresses import Endpoint, StoreLocation
+from fleetspan_collector.config._addresses import Endpoint, parse_store
+from fleetspan_collector.store.address import StoreAddress
 
 _UNITS: Final = {
     "": 1,
@@ -39,9 +40,9 @@ def endpoint(value: object) -> Endpoint | None:
     return Endpoint.parse(str(value))
 
 
-def store(value: object) -> StoreLocation:
+def store(value: object) -> StoreAddress:
     """Read the address of a store."""
-    return StoreLocation.parse(text(value))
+    return parse_store(text(value))
 
 
 def directory(value: object) -> Path:

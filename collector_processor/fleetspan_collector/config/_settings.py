@@ -13,13 +13,14 @@ from typing import Any, Final
 import platformdirs
 
 from fleetspan_collector.config import _parsers as parse
-from fleetspan_collector.config._addresses import Endpoint, StoreLocation
+from fleetspan_collector.config._addresses import Endpoint, show_store
+from fleetspan_collector.store.address import StoreAddress
 
 KIB: Final = 2**10
 MIB: Final = 2**20
 GIB: Final = 2**30
 ENV_PREFIX: Final = "FLEETSPAN_"
-_UNDER_DATA: Final = StoreLocation(kind="chdb")
+_UNDER_DATA: Final = StoreAddress()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,8 @@ def show(value: object) -> str:
         return "off"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, StoreAddress):
+        return show_store(value)
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)
@@ -129,12 +132,12 @@ class Settings:
         example="~/fleetspan-data",
         flag="--data",
     )
-    store: StoreLocation = _setting(
+    store: StoreAddress = _setting(
         _UNDER_DATA,
         parse.store,
         "Where spans are stored: `chdb:///PATH` (embedded engine) or "
-        "`clickhouse://USER:PASSWORD@HOST:PORT/DATABASE` with `?cluster=NAME` for a "
-        "cluster and `?secure=true` for TLS.",
+        "`clickhouse://USER:PASSWORD@HOST:PORT/DATABASE` (`clickhouses://` for TLS), with "
+        "`?cluster=NAME` for a cluster.",
         shown="`chdb://` in `store` under the data directory",
         example="chdb:///var/lib/fleetspan/store",
         flag="--store",
@@ -266,7 +269,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.store is _UNDER_DATA:
-            inside = StoreLocation(kind="chdb", path=self.data / "store")
+            inside = StoreAddress(path=self.data / "store")
             object.__setattr__(self, "store", inside)
 
     @property

@@ -1,0 +1,205 @@
+"""Where a command reads from: the collector that owns the data, or the store itself."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol, cast
+from urllib.parse import quote, urlencode
+
+from fleetspan_collector._errors import CollectorError, UnreachableError, UsageError
+from fleetspan_collector.config import Endpoint, Endpoints, Settings, read_endpoints
+from fleetspan_collector.journal.lock import DataLock
+from fleetspan_collector.store.rows import RunDetail, RunRow
+from fleetspan_collector.web.lookup import Reader, find_run
+
+_PROBE_S: Final = 2.0
+_CHUNK: Final = 64 * 1024
+
+
+class Source(Protocol):
+    """Reads runs for a command, from wherever they are to be had."""
+
+    def runs(self, since: datetime | None, limit: int | None) -> list[RunRow]:
+        """Return runs, latest first."""
+        ...
+
+    def run(self, run_id: str) -> RunDetail:
+        """Return one run by its id or an unambiguous beginning of it.
+
+        Raises:
+            UsageError: When there is none, or several.
+        """
+        ...
+
+    def sql(self, query: str, output_format: str) -> Iterator[bytes]:
+        """Yield the result of a read-only statement in a ClickHouse format.
+
+        Raises:
+            CollectorError: When the engine refuses it.
+        """
+        ...
+
+
+class LocalSource:
+    """Reads a store that this process has opened."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def runs(self, since: datetime | None, limit: int | None) -> list[RunRow]:
+        """Return runs, latest first."""
+        return self._reader.runs(since=since, limit=limit)
+
+    def run(self, run_id: str) -> RunDetail:
+        """Return one run."""
+        return find_run(self._reader, run_id)
+
+    def sql(self, query: str, output_format: str) -> Iterator[bytes]:
+        """Yield the result of a statement."""
+        yield self._reader.sql(query, output_format)
+
+
+class OwnerSource:
+    """Asks a running collector over HTTP.
+
+    Args:
+        web: Its web port, ``host:port``.
+        timeout_s: Longest silence of the collector, in seconds.
+    """
+
+    def __init__(self, web: str, *, timeout_s: float = 300.0) -> None:
+        self.web = web
+        self._timeout_s = timeout_s
+
+    def runs(self, since: datetime | None, limit: int | None) -> list[RunRow]:
+        """Return runs, latest first."""
+        asked: dict[str, str] = {}
+        if since is not None:
+            asked["since"] = since.isoformat()
+        if limit is not None:
+            asked["limit"] = str(limit)
+        document = self.get(f"/api/v1/runs?{urlencode(asked)}")
+        return cast("list[RunRow]", document["runs"])
+
+    def run(self, run_id: str) -> RunDetail:
+        """Return one run."""
+        document = dict(self.get(f"/api/v1/runs/{quote(run_id, safe='')}"))
+        document.pop("schema_version", None)
+        return cast("RunDetail", document)
+
+    def sql(self, query: str, output_format: str) -> Iterator[bytes]:
+        """Yield the result of a statement."""
+        path = f"/api/v1/sql?{urlencode({'format': output_format})}"
+        with self._ask("POST", path, query.encode()) as response:
+            while chunk := response.read(_CHUNK):
+                yield chunk
+
+    def get(self, path: str) -> Mapping[str, Any]:
+        """Return a JSON document of the web port."""
+        with self._ask("GET", path) as response:
+            document: dict[str, Any] = json.loads(response.read())
+        return document
+
+    @contextlib.contextmanager
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        where = Endpoint.parse(self.web)
+        # Straight to the port: proxies of the environment are not for this machine.
+        connection = http.client.HTTPConnection(
+            where.host, where.port, timeout=self._timeout_s
+        )
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise _problem(response.status, response.read())
+            yield response
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(
+                f"the collector on {self.web} does not answer",
+                because=f"{type(error).__name__}: {error}",
+                suggestion="fleetspan doctor",
+            ) from error
+        finally:
+            connection.close()
+
+
+def _problem(status: int, body: bytes) -> CollectorError:
+    """Make the collector's answer an error of this process again."""
+    try:
+        answer = json.loads(body)
+        error, because, hint = answer["error"], answer["because"], answer["try"]
+    except (ValueError, KeyError, TypeError):
+        error, hint = f"the collector answered {status}", "fleetspan doctor"
+        because = body[:200].decode("utf-8", "replace")
+    kind = UsageError if status in {400, 404, 409} else CollectorError
+    if status == 503:
+        kind = UnreachableError
+    return kind(error, because=because, suggestion=hint)
+
+
+def find_owner(settings: Settings) -> tuple[Endpoints, int] | None:
+    """Return what the live collector of the data directory listens on, and its pid.
+
+    Returns:
+        ``None`` when no collector runs there, whatever an old file says.
+    """
+    found = read_endpoints(settings.data)
+    if found is None or not _lives(found[1]):
+        return None
+    endpoints, pid = found
+    if endpoints.web is None:
+        return found
+    try:
+        alive = OwnerSource(endpoints.web, timeout_s=_PROBE_S).get("/healthz")
+    except CollectorError:
+        return None
+    # Another process may have got the port, or the pid, of a killed collector.
+    return found if alive.get("pid") == pid else None
+
+
+@contextlib.contextmanager
+def open_source(settings: Settings) -> Iterator[Source]:
+    """Ask the owner of the data directory, or open the store for as long as needed.
+
+    Raises:
+        UnreachableError: When neither is possible.
+    """
+    owner = find_owner(settings)
+    if owner is not None:
+        endpoints, pid = owner
+        if endpoints.web is None:
+            raise UnreachableError(
+                "the running collector cannot be asked",
+                because=f"process {pid} owns {settings.data} and its web port is off",
+                suggestion="start it without --web off",
+            )
+        yield OwnerSource(endpoints.web)
+        return
+    store = settings.store.path
+    if store is not None and not store.exists():
+        raise UnreachableError(
+            "there is no store yet",
+            because=f"nothing has been recorded in {store}",
+            suggestion="fleetspan demo, or fleetspan up",
+        )
+    from fleetspan_collector.store.reader import StoreReader
+
+    with DataLock(settings.data), contextlib.closing(StoreReader(settings)) as reader:
+        yield LocalSource(reader)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,1 @@
+"""The web port: health, metrics and the API that the command reads through."""

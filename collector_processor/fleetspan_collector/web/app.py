@@ -1,0 +1,225 @@
+"""The routes of the web port."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+import anyio
+import prometheus_client
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fleetspan_collector._errors import CollectorError, UsageError
+from fleetspan_collector.web._answers import document, problem, problem_of
+from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
+from fleetspan_collector.web.lookup import Reader, find_run
+
+T = TypeVar("T")
+
+SCHEMA_VERSION: Final = 1
+"""Version of every JSON document of the API, the same as of the command."""
+CATCH_UP_S: Final = 2.0
+"""How long a read waits for what was acknowledged before it, in seconds."""
+_READERS: Final = 4
+_QUERY_LIMIT: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What the web port needs of a running collector.
+
+    Attributes:
+        reader: Reads the store; its methods block and are called in threads.
+        registry: The metrics of the whole process.
+        caught_up: Waits at most so many seconds until everything acknowledged before the
+            call is readable, and says whether it is.
+        unready: Names what stands in the way of work, each reason one sentence by a
+            short name such as ``store`` or ``lag``; empty when all is well.
+        hosts: Names of this machine that are served besides loopback ones; ``*``
+            allows any (only sensible behind ``--insecure``).
+    """
+
+    reader: Reader
+    registry: prometheus_client.CollectorRegistry
+    caught_up: Callable[[float], Awaitable[bool]]
+    unready: Callable[[], Awaitable[Mapping[str, str]]]
+    hosts: Collection[str] = ()
+
+
+def create_app(sources: Sources) -> Starlette:
+    """Make the application of the web port."""
+    routes = _Routes(sources)
+    return Starlette(
+        routes=[
+            Route("/", routes.index),
+            Route("/healthz", routes.healthz),
+            Route("/readyz", routes.readyz),
+            Route("/metrics", routes.metrics),
+            Route("/api/v1/runs", routes.runs),
+            Route("/api/v1/runs/{run_id:path}", routes.run),
+            Route("/api/v1/sql", routes.sql, methods=["POST"]),
+        ],
+        middleware=[Middleware(HostGuard, hosts=LOOPBACK_HOSTS | set(sources.hosts))],
+        exception_handlers={
+            CollectorError: _on_problem,
+            HTTPException: _on_http_problem,
+            Exception: _on_surprise,
+        },
+    )
+
+
+class _Routes:
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        # Few at a time: each holds a thread, and the engine runs on all cores by itself.
+        self._limiter = anyio.CapacityLimiter(_READERS)
+
+    async def index(self, request: Request) -> Response:
+        """Say what there is."""
+        return document(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "name": "fleetspan",
+                "paths": {
+                    "/healthz": "whether the process lives",
+                    "/readyz": "whether it can work, with reasons",
+                    "/metrics": "Prometheus metrics",
+                    "/api/v1/runs": "runs; ?since=RFC3339&limit=N",
+                    "/api/v1/runs/{id}": "one run and its agents; the id may be cut short",
+                    "/api/v1/sql": "POST a read-only statement; ?format=FORMAT",
+                },
+            }
+        )
+
+    async def healthz(self, request: Request) -> Response:
+        """Say that the process lives, and which one it is."""
+        return document({"status": "ok", "pid": os.getpid()})
+
+    async def readyz(self, request: Request) -> Response:
+        """Say whether the collector can do its work."""
+        reasons = await self._sources.unready()
+        status = "unready" if reasons else "ready"
+        return document({"status": status, "reasons": reasons}, 503 if reasons else 200)
+
+    async def metrics(self, request: Request) -> Response:
+        """Write the metrics in Prometheus' text format."""
+        text = await self._read(
+            lambda: prometheus_client.generate_latest(self._sources.registry)
+        )
+        return Response(text, media_type=prometheus_client.CONTENT_TYPE_PLAIN_0_0_4)
+
+    async def runs(self, request: Request) -> Response:
+        """List runs, latest first."""
+        since = _time(request.query_params.get("since"))
+        limit = _limit(request.query_params.get("limit"))
+        await self._sources.caught_up(CATCH_UP_S)
+        reader = self._sources.reader
+        rows = await self._read(lambda: reader.runs(since=since, limit=limit))
+        return document({"schema_version": SCHEMA_VERSION, "runs": rows})
+
+    async def run(self, request: Request) -> Response:
+        """Show one run."""
+        run_id = request.path_params["run_id"]
+        await self._sources.caught_up(CATCH_UP_S)
+        detail = await self._read(lambda: find_run(self._sources.reader, run_id))
+        return document({"schema_version": SCHEMA_VERSION, **detail})
+
+    async def sql(self, request: Request) -> Response:
+        """Run one read-only statement."""
+        query = await _query(request)
+        output_format = request.query_params.get("format", "JSON")
+        if not (output_format.isascii() and output_format.isalnum()):
+            raise UsageError(
+                f"the format {output_format[:80]!r} cannot be used",
+                because="the name of a format is letters and digits",
+                suggestion="?format=JSON, TabSeparatedWithNames, CSVWithNames or Parquet",
+            )
+        await self._sources.caught_up(CATCH_UP_S)
+        reader = self._sources.reader
+        result = await self._read(lambda: reader.sql(query, output_format))
+        return Response(
+            result,
+            media_type="application/octet-stream",
+            headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
+        )
+
+    async def _read(self, read: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(read, limiter=self._limiter)
+
+
+async def _query(request: Request) -> str:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _QUERY_LIMIT:
+            raise HTTPException(413, f"a statement has at most {_QUERY_LIMIT} bytes")
+    try:
+        query = body.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, f"the statement is not UTF-8: {error}") from error
+    if not query:
+        raise HTTPException(400, "the body is empty, and should be a statement")
+    return query
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise UsageError(
+            f"since={text[:80]!r} cannot be used",
+            because="it is not an RFC 3339 time with its zone",
+            suggestion="?since=2026-01-02T03:04:05Z",
+        )
+    return time
+
+
+def _limit(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and 0 < int(text[:12]):
+        return int(text[:12])
+    raise UsageError(
+        f"limit={text[:80]!r} cannot be used",
+        because="it is not a whole number above 0",
+        suggestion="?limit=50",
+    )
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, CollectorError):
+        raise error
+    return problem_of(error)
+
+
+async def _on_http_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return problem(
+        error.status_code,
+        f"{request.method} {request.url.path} cannot be answered",
+        because=error.detail,
+        suggestion="GET / for what there is",
+    )
+
+
+async def _on_surprise(request: Request, error: Exception) -> Response:
+    # Starlette raises it again behind this answer, and uvicorn logs the traceback.
+    return problem(
+        500,
+        "something went wrong in the collector",
+        because=f"{type(error).__name__}: {error}",
+        suggestion="the log of the collector has the traceback",
+    )
