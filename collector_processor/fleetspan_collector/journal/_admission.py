@@ -42,7 +42,7 @@ class Admission:
         self._metrics = metrics
         self._waiting_bytes = 0
         self._waiting_requests = 0
-        self._closed = False
+        self.closed = False
         self._full_until_s = 0.0
         self._checked_at_s = 0.0
         self._free_bytes = 0
@@ -56,7 +56,7 @@ class Admission:
         settings = self._settings
         size = payload_bytes + _OVERHEAD_BYTES
         waiting = self._waiting_bytes
-        if self._closed:
+        if self.closed:
             raise self.refusal("closed", "the journal is closed")
         if time.monotonic() < self._full_until_s:
             raise self.refusal("disk_full", "the disk is full")
@@ -88,7 +88,7 @@ class Admission:
 
     def close(self) -> None:
         """Let nothing in any more."""
-        self._closed = True
+        self.closed = True
 
     def refusal(self, reason: str, message: str) -> Refused:
         """Count a refusal and return it."""

@@ -99,6 +99,8 @@ class Reserve:
 
     def hold(self) -> bool:
         """Take the space again where that is possible; return whether it is held."""
+        if not self._size_bytes:
+            return True
         try:
             if (
                 self._path.exists()

@@ -36,12 +36,14 @@ class Waiting:
 
     Attributes:
         submission: The request.
+        tenant: Its tenant in UTF-8.
         record_id: 16 bytes that name a retry of it.
         future: Who waits; of ``loop``, or of any thread when there is no loop.
         loop: The event loop that the future belongs to.
     """
 
     submission: Submission
+    tenant: bytes
     record_id: bytes
     future: asyncio.Future[Accepted] | concurrent.futures.Future[Accepted]
     loop: asyncio.AbstractEventLoop | None
@@ -80,7 +82,7 @@ class _Batch:
         head = record.encode_head(
             crc_seed=self.segment.crc_seed,
             signal=submission.signal,
-            tenant=submission.tenant.encode(),
+            tenant=same[0].tenant,
             received_unix_nano=received_unix_nano,
             record_id=same[0].record_id,
             rows=submission.rows,
@@ -134,19 +136,23 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         """Serve until a `Stop` comes."""
-        running = True
-        while running:
-            items = [self.queue.get()]
-            while not self.queue.empty():
-                items.append(self.queue.get())
-            group = [item for item in items if isinstance(item, Waiting)]
-            if group:
-                self._serve(group)
-            for item in items:
-                if isinstance(item, SealRequest):
-                    self._answer_seal(item)
-            running = not any(isinstance(item, Stop) for item in items)
+        while self._round():
+            pass
         self._seal(None)
+
+    def _round(self) -> bool:
+        """Serve everything that waits; return whether more may come."""
+        # A call of its own, so that a payload does not stay in memory until the next.
+        items = [self.queue.get()]
+        while not self.queue.empty():
+            items.append(self.queue.get())
+        group = [item for item in items if isinstance(item, Waiting)]
+        if group:
+            self._serve(group)
+        for item in items:
+            if isinstance(item, SealRequest):
+                item.future.set_result(self._seal(item.signal))
+        return not any(isinstance(item, Stop) for item in items)
 
     def _serve(self, group: list[Waiting]) -> None:
         try:
@@ -279,9 +285,6 @@ class Writer(threading.Thread):
                 loop.call_soon_threadsafe(_settle, answers)
             except RuntimeError:
                 continue  # the loop is closed: nobody waits any more
-
-    def _answer_seal(self, request: SealRequest) -> None:
-        request.future.set_result(self._seal(request.signal))
 
     def _seal(self, signal: Signal | None) -> list[Segment]:
         for held in list(self._open):

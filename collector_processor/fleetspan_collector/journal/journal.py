@@ -27,6 +27,7 @@ from fleetspan_collector.journal.recovery import FULL_DISK, Recovery, RecoveryRe
 from fleetspan_collector.journal.segment import Segment
 from fleetspan_collector.journal.settings import JournalSettings
 
+_MAX_TENANT_BYTES: Final = 1024
 _HASHED: Final = frozenset({Signal.TRACES, Signal.LOGS, Signal.METRICS})
 
 
@@ -113,16 +114,17 @@ class Journal:
             Refused: When it cannot be accepted now. Reasons: ``journal_full``,
                 ``disk_floor``, ``disk_full``, ``queue_full``, ``journal_error`` and
                 ``closed``.
+            ValueError: When the tenant, the rows or the record id cannot be written.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Accepted] = loop.create_future()
-        self._enter(Waiting(submission, _record_id(submission), future, loop))
+        self._enter(submission, future, loop)
         return await future
 
     def append(self, submission: Submission) -> Accepted:
         """Do what `accept` does, for threads without an event loop."""
         future: concurrent.futures.Future[Accepted] = concurrent.futures.Future()
-        self._enter(Waiting(submission, _record_id(submission), future, None))
+        self._enter(submission, future, None)
         return future.result()
 
     def seal(self, signal: Signal | None = None) -> list[Segment]:
@@ -133,7 +135,7 @@ class Journal:
         """
         future: concurrent.futures.Future[list[Segment]] = concurrent.futures.Future()
         with self._admission.lock:
-            if self._shelf.state().closed:
+            if self._admission.closed:
                 return []
             self._writer.queue.put(SealRequest(signal, future))
         return future.result()
@@ -224,9 +226,17 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _enter(self, waiting: Waiting) -> None:
+    def _enter(
+        self,
+        submission: Submission,
+        future: asyncio.Future[Accepted] | concurrent.futures.Future[Accepted],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        # Checked here: in the writer one bad submission would fail its whole group.
+        tenant = _checked_tenant(submission)
+        waiting = Waiting(submission, tenant, _record_id(submission), future, loop)
         with self._admission.lock:
-            self._admission.enter(len(waiting.submission.payload))
+            self._admission.enter(len(submission.payload))
             self._writer.queue.put(waiting)
 
     def _append_log(self, logged: LoggedIds) -> None:
@@ -237,6 +247,22 @@ class Journal:
                 raise
             self._reserve.release()
             self._log.append(logged)
+
+
+def _checked_tenant(submission: Submission) -> bytes:
+    """Return the tenant in UTF-8.
+
+    Raises:
+        ValueError: When it or the number of rows cannot be written.
+    """
+    tenant = submission.tenant.encode()
+    if len(tenant) > _MAX_TENANT_BYTES:
+        raise ValueError(
+            f"tenant must be at most {_MAX_TENANT_BYTES} bytes, got {len(tenant)}"
+        )
+    if not 0 <= submission.rows < 1 << 32:
+        raise ValueError(f"rows must be from 0 to 2^32 - 1, got {submission.rows}")
+    return tenant
 
 
 def _record_id(submission: Submission) -> bytes:

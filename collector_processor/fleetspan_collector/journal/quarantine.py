@@ -65,6 +65,8 @@ class Quarantine:
         self._max_bytes = max_bytes
         self._metrics = metrics
         directory.mkdir(parents=True, exist_ok=True)
+        for scrap in directory.glob("*.aside"):
+            scrap.unlink()
         self._bytes = sum(size for size, _, _ in self._files())
 
     def keep(
