@@ -1,0 +1,69 @@
+"""Values nested deeper than the store reads, replaced by their JSON text."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from typing import Any, Final
+
+import orjson
+
+from ._faults import Undecodable
+
+_STEP: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
+_CONTAINER_FIELDS: Final = ("array_value", "kvlist_value")
+
+
+def flatten_deep_values(request: Any, paths: list[str]) -> None:
+    """Replace each container at a path by a string with its JSON text.
+
+    Args:
+        request: An OTLP request; changed in place, unknown fields are kept.
+        paths: Where the containers are, as in
+            ``resource_spans[0].…attributes[1].value.….array_value.too_deep``.
+
+    Raises:
+        Undecodable: When a container cannot be written as JSON text.
+    """
+    for path in paths:
+        holder = request
+        # The last step is the marker, the one before it the container itself.
+        for name, index in _STEP.findall(path)[:-2]:
+            holder = getattr(holder, name)
+            if index:
+                holder = holder[int(index)]
+        holder.string_value = json_text(holder)
+
+
+def json_text(value: Any) -> str:
+    """Write an OTLP value as JSON, as OpenTelemetry's collector does (``AsString``).
+
+    Args:
+        value: An ``AnyValue``.
+
+    Returns:
+        Its JSON text: bytes as base64, integers and doubles as numbers, NaN and the
+        infinities as strings, an empty value as ``null``; of equal keys the last.
+    """
+    try:
+        return orjson.dumps(_plain(value)).decode()
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise Undecodable(f"a value cannot be written as JSON: {error}") from None
+
+
+def _plain(value: Any) -> object:
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    inner = getattr(value, kind)
+    if kind == "array_value":
+        return [_plain(item) for item in inner.values]
+    if kind == "kvlist_value":
+        return {item.key: _plain(item.value) for item in inner.values}
+    if kind == "bytes_value":
+        return base64.b64encode(inner).decode()
+    if kind == "double_value" and not math.isfinite(inner):
+        return "NaN" if math.isnan(inner) else "Infinity" if inner > 0 else "-Infinity"
+    plain: object = inner
+    return plain

@@ -1,0 +1,261 @@
+"""Whether an OTLP request is sound, and which of its items are not.
+
+Items that no store could place are rejected by count and the others are kept:
+
+* a span without a 16-byte trace id or an 8-byte span id that are not all zero, with a
+  parent id that is neither empty nor 8 bytes, with a start time of 0, or with a time (its
+  own or an event's) past 2262-04-11, the end of what 64-bit nanoseconds hold;
+* a log record whose trace or span id is neither empty nor of the right length, or with
+  a time past 2262;
+* a data point with a time past 2262.
+
+Kept as sent: a span that ends before it starts (the store calls its duration 0), a parent id or
+a log's ids of zeros (they mean "none"), a log record without a time (it has the observed one).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError, EncodeError, Message
+
+from .._signals import Signal
+from ._bounds import check_parsed_bytes
+from ._deep_values import flatten_deep_values
+from ._faults import Undecodable
+from ._schema import CHECKED, REQUESTS
+
+# 2262-04-11T23:47:16.854775807Z, the last instant of a DateTime64(9).
+LAST_UNIX_NANO: Final = (1 << 63) - 1
+
+# Below this many bytes `SerializeToString` is the faster question about depth; above it,
+# `IsInitialized` is asked, which allocates nothing.
+_SERIALIZE_BELOW_BYTES: Final = 1 << 20
+
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is left of a request after validation.
+
+    Attributes:
+        payload: The bytes to keep: the client's own, unless items were rejected or
+            values were too deep.
+        rows: Spans, log records or data points in the payload.
+        rejected: Items taken out, by reason.
+        first: Where the first few rejected items were and what was wrong with each.
+        rewritten_values: Containers replaced by their JSON text.
+    """
+
+    payload: bytes
+    rows: int
+    rejected: Counter[str] = field(default_factory=Counter)
+    first: tuple[str, ...] = ()
+    rewritten_values: int = 0
+
+    @property
+    def rejected_items(self) -> int:
+        """How many items were taken out."""
+        return sum(self.rejected.values())
+
+
+def validate(signal: Signal, payload: bytes, *, max_parsed_bytes: int) -> Verdict:
+    """Check an OTLP request and take out what cannot be kept.
+
+    Args:
+        signal: Which request the bytes should be.
+        payload: The protobuf bytes.
+        max_parsed_bytes: The most memory, in bytes, that decoding may need.
+
+    Raises:
+        TooLarge: When decoding would need more memory than that.
+        Undecodable: When the bytes are not such a request, hold invalid UTF-8, or nest
+            deeper than protobuf itself allows (100 messages).
+    """
+    check_parsed_bytes(signal, payload, limit_bytes=max_parsed_bytes)
+    request = _parse(CHECKED[signal], payload)
+    rows, bad = _SCANS[signal](request)
+    deep = _deep_paths(request, len(payload))
+    if not bad and not deep:
+        return Verdict(payload=payload, rows=rows)
+    rejected: Counter[str] = Counter(item.reason for item in bad)
+    first = tuple(f"{item.where}: {_TEXTS[item.reason]}" for item in bad[:_NAMED])
+    if bad:
+        _remove(bad)
+        payload = request.SerializePartialToString()
+        deep = _deep_paths(request, len(payload))
+    del request
+    if deep:
+        real = _parse(REQUESTS[signal], payload)
+        flatten_deep_values(real, deep)
+        payload = real.SerializeToString()
+    return Verdict(
+        payload=payload,
+        rows=rows - len(bad),
+        rejected=rejected,
+        first=first,
+        rewritten_values=len(deep),
+    )
+
+
+def _parse(message: type[Message], payload: bytes) -> Any:
+    try:
+        return message.FromString(payload)
+    except DecodeError as error:
+        # Its text is "Error parsing message with type …: what is wrong".
+        what = str(error).rpartition(": ")[2] or "malformed"
+        name = message.DESCRIPTOR.name
+        raise Undecodable(f"the body is not a protobuf {name}: {what}") from None
+
+
+def _deep_paths(request: Any, size: int) -> list[str]:
+    if size < _SERIALIZE_BELOW_BYTES:
+        try:
+            request.SerializeToString()
+        except EncodeError:
+            return list(request.FindInitializationErrors())
+        return []
+    return [] if request.IsInitialized() else list(request.FindInitializationErrors())
+
+
+@dataclass(frozen=True, slots=True)
+class _BadItem:
+    siblings: Any  # the repeated field that holds it
+    index: int
+    reason: str
+    where: str
+
+
+_NAMED: Final = 3  # rejected items that the answer describes
+
+_TEXTS: Final = {
+    "trace_id": "trace_id must be 16 bytes and not all zero",
+    "span_id": "span_id must be 8 bytes and not all zero",
+    "parent_span_id": "parent_span_id must be empty or 8 bytes",
+    "start_time": "start_time_unix_nano must not be 0",
+    "time_range": "a time is past 2262-04-11",
+    "log_trace_id": "trace_id must be empty or 16 bytes",
+    "log_span_id": "span_id must be empty or 8 bytes",
+}
+
+
+def _scan_spans(request: Any) -> tuple[int, list[_BadItem]]:
+    rows = 0
+    bad: list[_BadItem] = []
+    last, no_trace, no_span = LAST_UNIX_NANO, _NO_TRACE, _NO_SPAN
+    for r, resource in enumerate(request.resource_spans):
+        for s, scope in enumerate(resource.scope_spans):
+            spans = scope.spans
+            rows += len(spans)
+            for i, span in enumerate(spans):
+                trace_id = span.trace_id
+                span_id = span.span_id
+                parent = span.parent_span_id
+                start = span.start_time_unix_nano
+                if len(trace_id) != 16 or trace_id == no_trace:
+                    reason = "trace_id"
+                elif len(span_id) != 8 or span_id == no_span:
+                    reason = "span_id"
+                elif parent and len(parent) != 8:
+                    reason = "parent_span_id"
+                elif not start:
+                    reason = "start_time"
+                elif (
+                    start > last
+                    or span.end_time_unix_nano > last
+                    or ((events := span.events) and _late(events))
+                ):
+                    reason = "time_range"
+                else:
+                    continue
+                where = f"resource_spans[{r}].scope_spans[{s}].spans[{i}]"
+                bad.append(_BadItem(spans, i, reason, where))
+    return rows, bad
+
+
+def _late(events: Any) -> bool:
+    return any(event.time_unix_nano > LAST_UNIX_NANO for event in events)
+
+
+def _scan_logs(request: Any) -> tuple[int, list[_BadItem]]:
+    rows = 0
+    bad: list[_BadItem] = []
+    last = LAST_UNIX_NANO
+    for r, resource in enumerate(request.resource_logs):
+        for s, scope in enumerate(resource.scope_logs):
+            records = scope.log_records
+            rows += len(records)
+            for i, record in enumerate(records):
+                trace_id = record.trace_id
+                span_id = record.span_id
+                if trace_id and len(trace_id) != 16:
+                    reason = "log_trace_id"
+                elif span_id and len(span_id) != 8:
+                    reason = "log_span_id"
+                elif (
+                    record.time_unix_nano > last
+                    or record.observed_time_unix_nano > last
+                ):
+                    reason = "time_range"
+                else:
+                    continue
+                where = f"resource_logs[{r}].scope_logs[{s}].log_records[{i}]"
+                bad.append(_BadItem(records, i, reason, where))
+    return rows, bad
+
+
+def _scan_metrics(request: Any) -> tuple[int, list[_BadItem]]:
+    rows = 0
+    bad: list[_BadItem] = []
+    last = LAST_UNIX_NANO
+    for r, resource in enumerate(request.resource_metrics):
+        for s, scope in enumerate(resource.scope_metrics):
+            for m, metric in enumerate(scope.metrics):
+                kind = metric.WhichOneof("data")
+                if kind is None:
+                    continue
+                points = getattr(metric, kind).data_points
+                rows += len(points)
+                for i, point in enumerate(points):
+                    if (
+                        point.time_unix_nano <= last
+                        and point.start_time_unix_nano <= last
+                    ):
+                        continue
+                    where = (
+                        f"resource_metrics[{r}].scope_metrics[{s}].metrics[{m}]"
+                        f".{kind}.data_points[{i}]"
+                    )
+                    bad.append(_BadItem(points, i, "time_range", where))
+    return rows, bad
+
+
+_SCANS: Final[dict[Signal, Callable[[Any], tuple[int, list[_BadItem]]]]] = {
+    Signal.TRACES: _scan_spans,
+    Signal.LOGS: _scan_logs,
+    Signal.METRICS: _scan_metrics,
+}
+
+
+def _remove(bad: list[_BadItem]) -> None:
+    """Take the items out of their lists; items of one list stand together."""
+    start = 0
+    while start < len(bad):
+        siblings = bad[start].siblings
+        end = start
+        while end < len(bad) and bad[end].siblings is siblings:
+            end += 1
+        gone = {item.index for item in bad[start:end]}
+        if len(gone) == len(siblings):
+            del siblings[:]
+        else:
+            # Copying what stays: deleting one by one would be quadratic.
+            kept = [item for i, item in enumerate(siblings) if i not in gone]
+            del siblings[:]
+            siblings.extend(kept)
+        start = end

@@ -1,0 +1,153 @@
+"""OTLP over gRPC."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from .._errors import UnreachableError
+from .._signals import Signal
+from ._answers import Failure
+from ._intake import Intake, no_tenant
+
+_METHODS: Final = {
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": Signal.TRACES,
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": Signal.LOGS,
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": Signal.METRICS,
+}
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class _Export(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Finds the method of a call; any other is answered UNIMPLEMENTED by gRPC."""
+
+    def __init__(self, intake: Intake) -> None:
+        # Without (de)serialisers a message stays the bytes it is on the wire.
+        self._handlers = {
+            path: grpc.unary_unary_rpc_method_handler(_handler(intake, signal))
+            for path, signal in _METHODS.items()
+        }
+
+    def service(self, handler_call_details: Any) -> Any:
+        return self._handlers.get(handler_call_details.method)
+
+
+def _handler(
+    intake: Intake, signal: Signal
+) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def export(body: bytes, context: Any) -> bytes:
+        failure: Failure
+        try:
+            tenant = ""
+            if intake.tenant_of is not no_tenant:
+                tenant = intake.tenant_of(_headers(context))
+            with intake.admission.reserve(len(body)) as reservation:
+                response = await intake.export(
+                    signal, "grpc", body, tenant=tenant, reservation=reservation
+                )
+            answer: bytes = response.SerializeToString()
+            return answer
+        except Exception as error:  # noqa: BLE001 - every error is an answer
+            failure = intake.failure(error, signal, "grpc")
+        return await _abort(context, failure)
+
+    return export
+
+
+def _headers(context: Any) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in context.invocation_metadata() or ()
+        if isinstance(value, str)
+    }
+
+
+async def _abort(context: Any, failure: Failure) -> bytes:
+    trailers = [("grpc-status-details-bin", failure.status().SerializeToString())]
+    if failure.retry_after_s is not None:
+        # The specification's place is the status details; the Python SDK reads this one.
+        retry_info = failure.retry_info().SerializeToString()
+        trailers.append(("google.rpc.retryinfo-bin", retry_info))
+    status = failure.status()
+    await context.abort(_CODES[failure.code], status.message, tuple(trailers))
+    raise AssertionError("abort always raises")
+
+
+class GrpcReceiver:
+    """A gRPC server for the three OTLP services.
+
+    Args:
+        intake: Where requests go.
+        host: The address or name to listen on.
+        port: The port; 0 takes a free one.
+
+    Attributes:
+        port: The port in use, once started.
+    """
+
+    def __init__(self, intake: Intake, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self._intake = intake
+        self._server: Any = None
+
+    async def start(self) -> None:
+        """Listen and serve.
+
+        Raises:
+            UnreachableError: When the address cannot be listened on.
+        """
+        limit = self._intake.settings.max_request_bytes
+        self._server = grpc.aio.server(
+            options=(
+                # Two collectors must never share a port and split the spans.
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", limit),
+                # Keep-alive pings of quiet clients are no reason to hang up on them.
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            )
+        )
+        self._server.add_generic_rpc_handlers((_Export(self._intake),))
+        # gRPC would print its own complaint to stderr, and keep the reason to itself.
+        because = _why_not(self.host, self.port) if self.port else ""
+        try:
+            if because:
+                raise RuntimeError(because)
+            self.port = self._server.add_insecure_port(
+                f"{_literal(self.host)}:{self.port}"
+            )
+        except RuntimeError as error:
+            raise UnreachableError(
+                f"cannot listen on {self.host}:{self.port} for OTLP gRPC",
+                because=str(error),
+                suggestion=f"fleetspan up --grpc {self.host}:0",
+            ) from None
+        await self._server.start()
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Accept nothing more; wait for calls under way, at most this many seconds."""
+        if self._server is not None:
+            await self._server.stop(grace_s)
+            self._server = None
+
+
+def _literal(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _why_not(host: str, port: int) -> str:
+    """Say why an address cannot be listened on; ``""`` when it can."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
