@@ -9,9 +9,11 @@ import typer
 
 from fleetspan_collector.cli import (
     config_command,
+    doctor_command,
     ls_command,
     show_command,
     sql_command,
+    up_command,
     version_command,
 )
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
@@ -37,8 +39,10 @@ _config: Final = typer.Typer(help="Settings.")
 app.add_typer(_config, name="config")
 
 _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
+    "up": with_common_options(up_command.up),
     "ls": with_common_options(ls_command.ls),
     "show": with_common_options(show_command.show),
+    "doctor": with_common_options(doctor_command.doctor),
     "sql": with_common_options(sql_command.sql),
     "version": with_common_options(version_command.version),
 }

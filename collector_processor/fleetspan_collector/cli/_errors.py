@@ -67,7 +67,7 @@ def translate(error: Exception) -> CollectorError:
             suggestion="free some space, or move the data with --data DIRECTORY",
         )
     return CollectorError(
-        "something went wrong that is not your fault",
+        "fleetspan itself failed",
         because=f"{type(error).__name__}: {error}",
         suggestion="the same command with --debug, for the traceback",
     )

@@ -97,10 +97,10 @@ def _default_data() -> Path:
     return Path(platformdirs.user_data_dir("fleetspan", appauthor=False))
 
 
-def _retention(days: float, what: str) -> Any:
+def _retention(days: int, what: str) -> Any:
     return _setting(
         days,
-        parse.number(),
+        parse.whole(at_most=36500),
         f"Days that {what} are kept.",
         zero="kept for ever",
     )
@@ -224,13 +224,13 @@ class Settings:
         parse.number(above=0),
         "Seconds of silence after which a run counts as abandoned.",
     )
-    retention_traces_days: float = _retention(30.0, "raw spans")
-    retention_logs_days: float = _retention(30.0, "raw log records")
-    retention_metrics_days: float = _retention(30.0, "raw metric points")
-    retention_claude_days: float = _retention(90.0, "raw Claude Code hooks and lines")
-    retention_evidence_days: float = _retention(30.0, "normalised evidence rows")
-    retention_runs_days: float = _retention(
-        365.0, "runs, agents, llm calls, tool calls and findings"
+    retention_traces_days: int = _retention(30, "raw spans")
+    retention_logs_days: int = _retention(30, "raw log records")
+    retention_metrics_days: int = _retention(30, "raw metric points")
+    retention_claude_days: int = _retention(90, "raw Claude Code hooks and lines")
+    retention_evidence_days: int = _retention(30, "normalised evidence rows")
+    retention_runs_days: int = _retention(
+        365, "runs, agents, llm calls, tool calls and findings"
     )
     store_cap_bytes: int = _size(
         0,

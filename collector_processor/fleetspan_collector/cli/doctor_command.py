@@ -1,0 +1,150 @@
+"""``fleetspan doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from rich.text import Text
+
+from fleetspan_collector._errors import CollectorError
+from fleetspan_collector.cli._checks import (
+    Check,
+    check_data,
+    check_disk,
+    check_otel,
+    check_owner,
+    check_ports,
+    check_prices,
+    check_quarantine,
+    check_versions,
+    failed,
+)
+from fleetspan_collector.cli._collector import make_collector
+from fleetspan_collector.cli._errors import translate
+from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.cli._round_trip import round_trip_ms
+from fleetspan_collector.cli._source import OwnerSource
+from fleetspan_collector.cli._text import plain
+from fleetspan_collector.config import Endpoint, Endpoints, Settings
+
+_STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
+_FREE: Final = Endpoint("127.0.0.1", 0)
+
+
+def doctor(invocation: Invocation) -> int:
+    """Check the installation: versions, directory, ports and one span's whole way."""
+    settings = invocation.load().settings
+    checks: list[Check] = []
+    for check in run_checks(settings):
+        checks.append(check)
+        if not invocation.json:
+            _print(invocation, check)
+    healthy = all(check.status != "fail" for check in checks)
+    if invocation.json:
+        rows = [
+            {**dataclasses.asdict(check), "fix": check.fix or None} for check in checks
+        ]
+        invocation.write_json({"ok": healthy, "checks": rows})
+    return 0 if healthy else 1
+
+
+def run_checks(settings: Settings) -> Iterator[Check]:
+    """Yield every check as it is done."""
+    yield check_versions()
+    data = check_data(settings)
+    yield data
+    yield check_disk(settings)
+    owner, owned = check_owner(settings)
+    yield owner
+    yield from check_ports(settings, owned)
+    yield from check_otel(settings, os.environ)
+    yield check_prices(settings)
+    yield check_quarantine(settings)
+    if owned is not None:
+        yield from _checks_of_running(owned)
+    elif data.status == "ok" and owner.status == "ok":
+        yield from _checks_of_temporary(settings)
+
+
+def _checks_of_running(endpoints: Endpoints) -> list[Check]:
+    return [
+        _guarded("ready", lambda: _ready(endpoints)),
+        _guarded("schema", lambda: _schema(endpoints)),
+        _guarded("round trip", lambda: _round_trip(endpoints)),
+    ]
+
+
+def _checks_of_temporary(settings: Settings) -> list[Check]:
+    """Run the checks against a collector of our own, on free ports.
+
+    It takes the data directory itself when there is one, as ``up`` would, so that what
+    stops ``up`` shows here; without one it takes a directory that is removed again.
+    """
+    with tempfile.TemporaryDirectory(prefix="fleetspan-doctor-") as scratch:
+        changes = {"grpc": _FREE, "http": _FREE, "web": _FREE, "insecure": False}
+        if not settings.data.is_dir():
+            empty = Settings(data=Path(scratch))
+            embedded = settings.store.embedded
+            changes |= {"data": empty.data} | (
+                {"store": empty.store} if embedded else {}
+            )
+        temporary = dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+        try:
+            return asyncio.run(_with_collector(temporary))
+        except Exception as error:  # noqa: BLE001 - a check that fails is its result
+            return [failed("collector", translate(error))]
+
+
+async def _with_collector(settings: Settings) -> list[Check]:
+    collector = make_collector(settings)
+    endpoints = await collector.start()
+    try:
+        return await asyncio.to_thread(_checks_of_running, endpoints)
+    finally:
+        await collector.stop()
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except CollectorError as error:
+        return failed(name, error)
+
+
+def _ready(endpoints: Endpoints) -> Check:
+    if endpoints.web is None:
+        return Check(name="ready", status="warn", detail="the web port is off")
+    # Answers 503 with its reasons when it is not, which is an error here.
+    OwnerSource(endpoints.web, timeout_s=5.0).get("/readyz")
+    return Check(name="ready", status="ok", detail="the collector can work")
+
+
+def _schema(endpoints: Endpoints) -> Check:
+    if endpoints.web is None:
+        return Check(name="schema", status="warn", detail="the web port is off")
+    query = "SELECT max(Generation) AS generation FROM fleetspan_migrations"
+    source = OwnerSource(endpoints.web, timeout_s=5.0)
+    row = json.loads(b"".join(source.sql(query, "JSONEachRow")).splitlines()[0])
+    detail = f"generation {row['generation']}, the one of this version"
+    return Check(name="schema", status="ok", detail=detail)
+
+
+def _round_trip(endpoints: Endpoints) -> Check:
+    took_ms = round_trip_ms(endpoints)
+    detail = f"one span sent, stored and read back in {took_ms:.0f} ms"
+    return Check(name="round trip", status="ok", detail=detail)
+
+
+def _print(invocation: Invocation, check: Check) -> None:
+    line = Text(f"{check.status:<5}", style=_STYLES[check.status])
+    line.append(f"{check.name}: {plain(check.detail)}", style="not bold default")
+    invocation.out.print(line)
+    if check.fix and check.status != "ok":
+        invocation.out.print(Text(f"     fix: {plain(check.fix)}"))

@@ -1,0 +1,92 @@
+"""``fleetspan up``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+from typing import Annotated, Final
+
+import typer
+from rich.text import Text
+
+from fleetspan_collector.cli._collector import check_start, serve
+from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.config import Endpoints, Settings, show
+
+_WHERE: Final = "HOST:PORT|off"
+Grpc = Annotated[
+    str | None, typer.Option("--grpc", help="OTLP gRPC receiver.", metavar=_WHERE)
+]
+Http = Annotated[
+    str | None, typer.Option("--http", help="OTLP HTTP receiver.", metavar=_WHERE)
+]
+Web = Annotated[
+    str | None, typer.Option("--web", help="Health, metrics, API.", metavar=_WHERE)
+]
+ClickHouse = Annotated[
+    str | None,
+    typer.Option("--clickhouse", help="Comes in a later version.", metavar=_WHERE),
+]
+Jaeger = Annotated[
+    str | None,
+    typer.Option("--jaeger", help="Comes in a later version.", metavar=_WHERE),
+]
+Insecure = Annotated[
+    bool | None,
+    typer.Option("--insecure", help="Allow listening beyond this machine."),
+]
+_NAMES: Final = {
+    "otlp_grpc": "OTLP gRPC",
+    "otlp_http": "OTLP HTTP",
+    "web": "web and API",
+    "clickhouse": "ClickHouse HTTP",
+    "jaeger": "Jaeger storage",
+}
+
+
+def up(
+    invocation: Invocation,
+    grpc: Grpc = None,
+    http: Http = None,
+    web: Web = None,
+    clickhouse: ClickHouse = None,
+    jaeger: Jaeger = None,
+    insecure: Insecure = None,
+) -> None:
+    """Run a collector in the foreground until Ctrl-C, then store what has arrived."""
+    flags = {
+        "grpc": grpc,
+        "http": http,
+        "web": web,
+        "clickhouse": clickhouse,
+        "jaeger": jaeger,
+        "insecure": insecure,
+    }
+    settings = invocation.load(flags).settings
+    check_start(settings)
+
+    def ready(endpoints: Endpoints) -> None:
+        _announce(invocation, settings, endpoints)
+
+    received = asyncio.run(serve(settings, ready=ready))
+    invocation.err.print(f"stopped by {received.name}; everything acknowledged is kept")
+
+
+def _announce(invocation: Invocation, settings: Settings, endpoints: Endpoints) -> None:
+    listening = dataclasses.asdict(endpoints)
+    if invocation.json:
+        invocation.write_json({**listening, "pid": os.getpid()})
+        sys.stdout.flush()
+        return
+    out = invocation.out
+    for name, address in listening.items():
+        if address is not None:
+            out.print(Text(f"{_NAMES[name]:<12} {address}"))
+    out.print(Text(f"{'data':<12} {settings.data}"))
+    out.print(Text(f"{'store':<12} {show(settings.store)}"))
+    if endpoints.otlp_http is not None:
+        hint = f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{endpoints.otlp_http}"
+        invocation.err.print(Text(f"send spans with {hint}; Ctrl-C stops"))
+    sys.stdout.flush()
