@@ -9,10 +9,7 @@ is base64, NaN and the infinities are strings. Of a name given twice the last co
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,26 +19,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from .._signals import Signal
 from ._faults import TooLarge, Undecodable
+from ._json_scalars import WrongValue, scalar, shown, sized, varint
 from ._schema import REQUESTS
 
 # Messages inside messages, as protobuf's own decoder allows.
 _MAX_DEPTH: Final = 100
 
-_HEX_FIELDS: Final = {"trace_id", "span_id", "parent_span_id"}
-_BASE64URL: Final = bytes.maketrans(b"-_", b"+/")
-_SPECIAL: Final = {"NaN", "Infinity", "-Infinity"}
-_KIND: Final = FieldDescriptor
-
 # Writes one field, tag included; b"" for a value that protobuf leaves out.
 _Write = Callable[[object, int], bytes]
-
-
-class _Wrong(Exception):  # noqa: N818 - becomes an `Undecodable`
-    """A value is wrong; the path is put together while unwinding."""
-
-    def __init__(self, message: str) -> None:
-        self.steps: list[str] = []
-        super().__init__(message)
 
 
 @dataclass(slots=True)
@@ -81,7 +66,7 @@ def decode_json(signal: Signal, body: bytes, *, max_parsed_bytes: int) -> bytes:
         raise Undecodable(f"the body is not JSON: {error}") from None
     try:
         return _encode(document, _TABLES[signal], 1)
-    except _Wrong as wrong:
+    except WrongValue as wrong:
         path = "".join(reversed(wrong.steps)).lstrip(".")
         raise Undecodable(str(wrong), field=path) from None
 
@@ -126,9 +111,9 @@ def _memory(body: bytes) -> int:
 
 def _encode(value: object, table: _Table, depth: int) -> bytes:
     if type(value) is not dict:
-        raise _Wrong(f"expected an object ({table.name}), got {_shown(value)}")
+        raise WrongValue(f"expected an object ({table.name}), got {shown(value)}")
     if depth > _MAX_DEPTH:
-        raise _Wrong(f"nested deeper than {_MAX_DEPTH} messages")
+        raise WrongValue(f"nested deeper than {_MAX_DEPTH} messages")
     fields = table.fields
     parts: list[tuple[int, bytes]] = []
     last = 0
@@ -140,7 +125,7 @@ def _encode(value: object, table: _Table, depth: int) -> bytes:
         number, write = known
         try:
             part = write(item, depth)
-        except _Wrong as wrong:
+        except WrongValue as wrong:
             wrong.steps.append(f".{name}")
             raise
         if part:
@@ -167,168 +152,28 @@ def _check_oneofs(value: dict[str, object], table: _Table) -> None:
         if group is None or item is None:
             continue
         if group in given:
-            raise _Wrong(f"only one of {given[group]} and {name} may be given")
+            raise WrongValue(f"only one of {given[group]} and {name} may be given")
         given[group] = name
-
-
-def _shown(value: object) -> str:
-    """Show a wrong value, shortened."""
-    try:
-        text = orjson.dumps(value).decode()
-    except (orjson.JSONEncodeError, RecursionError):
-        text = type(value).__name__
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _varint(value: int) -> bytes:
-    if value < 128:
-        return bytes((value,))
-    out = bytearray()
-    while value > 127:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _sized(tag: bytes, body: bytes) -> bytes:
-    return tag + _varint(len(body)) + body
-
-
-def _to_string(value: object) -> bytes:
-    if type(value) is not str:
-        raise _Wrong(f"expected a string, got {_shown(value)}")
-    return value.encode()
-
-
-def _to_hex(value: object) -> bytes:
-    if type(value) is not str:
-        raise _Wrong(f"expected hex digits in a string, got {_shown(value)}")
-    try:
-        # Unlike bytes.fromhex this takes no spaces.
-        return binascii.unhexlify(value)
-    except ValueError:
-        raise _Wrong(
-            f"expected an even number of hex digits, got {_shown(value)} "
-            "(ids are hex in OTLP/JSON, not base64)"
-        ) from None
-
-
-def _to_bytes(value: object) -> bytes:
-    if type(value) is not str:
-        raise _Wrong(f"expected base64 in a string, got {_shown(value)}")
-    try:
-        text = value.encode("ascii").rstrip(b"=").translate(_BASE64URL)
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        raise _Wrong(f"expected base64, got {_shown(value)}") from None
-
-
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,20}\Z")
-
-
-def _integer(low: int, high: int, *, text: bool) -> Callable[[object], int]:
-    def convert(value: object) -> int:
-        number: object = value
-        if (type(value) is str and text and _DECIMAL.match(value)) or (
-            type(value) is float and value.is_integer()
-        ):
-            number = int(value)
-        if type(number) is not int:
-            raise _Wrong(f"expected an integer, got {_shown(value)}")
-        if not low <= number <= high:
-            raise _Wrong(
-                f"expected an integer from {low} to {high}, got {_shown(value)}"
-            )
-        return number
-
-    return convert
-
-
-def _to_double(value: object) -> float:
-    if type(value) is float or type(value) is int:
-        return float(value)
-    if type(value) is str and (value in _SPECIAL or _NUMBER.match(value)):
-        return float(value)
-    raise _Wrong(f"expected a number, got {_shown(value)}")
-
-
-_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
-
-
-def _to_bool(value: object) -> int:
-    if type(value) is not bool:
-        raise _Wrong(f"expected true or false, got {_shown(value)}")
-    return int(value)
-
-
-def _varint64(value: int) -> bytes:
-    return _varint(value & 0xFFFFFFFFFFFFFFFF)
-
-
-_INT32: Final = _integer(-(1 << 31), (1 << 31) - 1, text=True)
-_INT64: Final = _integer(-(1 << 63), (1 << 63) - 1, text=True)
-_UINT32: Final = _integer(0, (1 << 32) - 1, text=True)
-_UINT64: Final = _integer(0, (1 << 64) - 1, text=True)
-_ENUM: Final = _integer(-(1 << 31), (1 << 31) - 1, text=False)
-
-
-def _scalar(item: FieldDescriptor) -> tuple[int, Callable[[object], bytes]]:
-    """The wire type of a scalar field and how its value is written, without tag."""
-    match item.type:
-        case _KIND.TYPE_STRING:
-            return 2, _to_string
-        case _KIND.TYPE_BYTES:
-            return 2, _to_hex if item.name in _HEX_FIELDS else _to_bytes
-        case _KIND.TYPE_BOOL:
-            return 0, lambda value: _varint(_to_bool(value))
-        case _KIND.TYPE_ENUM:
-            return 0, lambda value: _varint64(_ENUM(value))
-        case _KIND.TYPE_INT32:
-            return 0, lambda value: _varint64(_INT32(value))
-        case _KIND.TYPE_INT64:
-            return 0, lambda value: _varint64(_INT64(value))
-        case _KIND.TYPE_UINT32:
-            return 0, lambda value: _varint(_UINT32(value))
-        case _KIND.TYPE_UINT64:
-            return 0, lambda value: _varint(_UINT64(value))
-        case _KIND.TYPE_SINT32:
-            return 0, lambda value: _varint(_zigzag(_INT32(value)))
-        case _KIND.TYPE_SINT64:
-            return 0, lambda value: _varint(_zigzag(_INT64(value)))
-        case _KIND.TYPE_FIXED64:
-            return 1, lambda value: struct.pack("<Q", _UINT64(value))
-        case _KIND.TYPE_SFIXED64:
-            return 1, lambda value: struct.pack("<q", _INT64(value))
-        case _KIND.TYPE_DOUBLE:
-            return 1, lambda value: struct.pack("<d", _to_double(value))
-        case _KIND.TYPE_FIXED32:
-            return 5, lambda value: struct.pack("<I", _UINT32(value))
-    raise AssertionError(f"OTLP has a new field type: {item.full_name}")
-
-
-def _zigzag(value: int) -> int:
-    return value * 2 if value >= 0 else -value * 2 - 1
 
 
 def _message_field(tag: bytes, table: _Table) -> _Write:
     def write(value: object, depth: int) -> bytes:
         body = _encode(value, table, depth + 1)
-        return tag + _varint(len(body)) + body
+        return tag + varint(len(body)) + body
 
     return write
 
 
 def _scalar_field(item: FieldDescriptor) -> _Write:
-    wire, convert = _scalar(item)
-    tag = _varint(item.number << 3 | wire)
+    wire, convert = scalar(item)
+    tag = varint(item.number << 3 | wire)
     zero = () if item.has_presence else (b"", b"\0", bytes(4), bytes(8))
 
     if wire == 2:
 
         def write_text(value: object, depth: int) -> bytes:
             body = convert(value)
-            return b"" if body in zero[:1] else tag + _varint(len(body)) + body
+            return b"" if body in zero[:1] else tag + varint(len(body)) + body
 
         return write_text
 
@@ -339,15 +184,15 @@ def _scalar_field(item: FieldDescriptor) -> _Write:
     return write
 
 
-def _repeated_field(item: FieldDescriptor, one: _Write, empty: object) -> _Write:
+def _repeated_field(one: _Write, empty: object) -> _Write:
     def write(value: object, depth: int) -> bytes:
         if type(value) is not list:
-            raise _Wrong(f"expected a list, got {_shown(value)}")
+            raise WrongValue(f"expected a list, got {shown(value)}")
         parts: list[bytes] = []
         for index, element in enumerate(value):
             try:
                 parts.append(one(empty if element is None else element, depth))
-            except _Wrong as wrong:
+            except WrongValue as wrong:
                 wrong.steps.append(f"[{index}]")
                 raise
         return b"".join(parts)
@@ -355,22 +200,49 @@ def _repeated_field(item: FieldDescriptor, one: _Write, empty: object) -> _Write
     return write
 
 
+def _attributes_field(tag: bytes, table: _Table) -> _Write:
+    """Write a list of attributes; those with a string, nearly all, take a short way."""
+    general = _repeated_field(_message_field(tag, table), {})
+
+    def write(value: object, depth: int) -> bytes:
+        if type(value) is not list or depth + 2 > _MAX_DEPTH:
+            return general(value, depth)
+        parts: list[bytes] = []
+        for index, item in enumerate(value):
+            if type(item) is dict and len(item) == 2:
+                key, inner = item.get("key"), item.get("value")
+                if key and type(key) is str and type(inner) is dict and len(inner) == 1:
+                    text = inner.get("stringValue")
+                    if type(text) is str:
+                        body = sized(b"\x12", sized(b"\x0a", text.encode()))
+                        parts.append(sized(tag, sized(b"\x0a", key.encode()) + body))
+                        continue
+            try:
+                parts.append(general([item], depth))
+            except WrongValue as wrong:
+                wrong.steps[-1] = f"[{index}]"
+                raise
+        return b"".join(parts)
+
+    return write
+
+
 def _packed_field(item: FieldDescriptor) -> _Write:
-    _, convert = _scalar(item)
-    tag = _varint(item.number << 3 | 2)
-    elements = _repeated_field(item, lambda value, depth: convert(value), None)
+    _, convert = scalar(item)
+    tag = varint(item.number << 3 | 2)
+    elements = _repeated_field(lambda value, depth: convert(value), None)
 
     def write(value: object, depth: int) -> bytes:
         body = elements(value, depth)
-        return _sized(tag, body) if body else b""
+        return sized(tag, body) if body else b""
 
     return write
 
 
 def _text_list_field(item: FieldDescriptor) -> _Write:
-    _, convert = _scalar(item)
-    tag = _varint(item.number << 3 | 2)
-    return _repeated_field(item, lambda v, depth: _sized(tag, convert(v)), None)
+    _, convert = scalar(item)
+    tag = varint(item.number << 3 | 2)
+    return _repeated_field(lambda v, depth: sized(tag, convert(v)), None)
 
 
 def _table(descriptor: Descriptor, seen: dict[str, _Table]) -> _Table:
@@ -381,13 +253,16 @@ def _table(descriptor: Descriptor, seen: dict[str, _Table]) -> _Table:
         name = item.json_name
         write: _Write
         if item.message_type is not None:
-            tag = _varint(item.number << 3 | 2)
-            write = _message_field(tag, _table(item.message_type, seen))
-            if item.is_repeated:
-                write = _repeated_field(item, write, {})
+            tag = varint(item.number << 3 | 2)
+            inner = _table(item.message_type, seen)
+            write = _message_field(tag, inner)
+            if item.is_repeated and inner.name == "KeyValue":
+                write = _attributes_field(tag, inner)
+            elif item.is_repeated:
+                write = _repeated_field(write, {})
         elif not item.is_repeated:
             write = _scalar_field(item)
-        elif item.type in (_KIND.TYPE_STRING, _KIND.TYPE_BYTES):
+        elif item.type in (item.TYPE_STRING, item.TYPE_BYTES):
             write = _text_list_field(item)
         else:
             write = _packed_field(item)

@@ -79,14 +79,13 @@ def validate(signal: Signal, payload: bytes, *, max_parsed_bytes: int) -> Verdic
     """
     check_parsed_bytes(signal, payload, limit_bytes=max_parsed_bytes)
     request = _parse(CHECKED[signal], payload)
-    rows, bad = _SCANS[signal](request)
+    found = _SCANS[signal](request)
     deep = _deep_paths(request, len(payload))
-    if not bad and not deep:
-        return Verdict(payload=payload, rows=rows)
-    rejected: Counter[str] = Counter(item.reason for item in bad)
-    first = tuple(f"{item.where}: {_TEXTS[item.reason]}" for item in bad[:_NAMED])
-    if bad:
-        _remove(bad)
+    if not found.bad and not deep:
+        return Verdict(payload=payload, rows=found.rows)
+    if found.bad:
+        for siblings, indexes in found.bad:
+            _remove(siblings, indexes)
         payload = request.SerializePartialToString()
         deep = _deep_paths(request, len(payload))
     del request
@@ -96,9 +95,9 @@ def validate(signal: Signal, payload: bytes, *, max_parsed_bytes: int) -> Verdic
         payload = real.SerializeToString()
     return Verdict(
         payload=payload,
-        rows=rows - len(bad),
-        rejected=rejected,
-        first=first,
+        rows=found.rows - found.reasons.total(),
+        rejected=found.reasons,
+        first=tuple(found.first),
         rewritten_values=len(deep),
     )
 
@@ -123,14 +122,6 @@ def _deep_paths(request: Any, size: int) -> list[str]:
     return [] if request.IsInitialized() else list(request.FindInitializationErrors())
 
 
-@dataclass(frozen=True, slots=True)
-class _BadItem:
-    siblings: Any  # the repeated field that holds it
-    index: int
-    reason: str
-    where: str
-
-
 _NAMED: Final = 3  # rejected items that the answer describes
 
 _TEXTS: Final = {
@@ -144,14 +135,43 @@ _TEXTS: Final = {
 }
 
 
-def _scan_spans(request: Any) -> tuple[int, list[_BadItem]]:
-    rows = 0
-    bad: list[_BadItem] = []
+@dataclass(slots=True)
+class _Found:
+    """What a look at every item gave.
+
+    Attributes:
+        place: How an item's place is written, from the indexes that lead to it.
+        rows: All items.
+        reasons: Bad items by reason.
+        first: The first few of them, described.
+        bad: The lists with bad items and their indexes there, ascending.
+    """
+
+    place: str
+    rows: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: list[str] = field(default_factory=list)
+    bad: list[tuple[Any, list[int]]] = field(default_factory=list)
+
+    def note(self, siblings: Any, reason: str, *place: object) -> None:
+        """Note a bad item; the last part of its place is its index."""
+        index = place[-1]
+        assert isinstance(index, int)  # noqa: S101 - for the type checker
+        self.reasons[reason] += 1
+        if len(self.first) < _NAMED:
+            self.first.append(f"{self.place.format(*place)}: {_TEXTS[reason]}")
+        if not self.bad or self.bad[-1][0] is not siblings:
+            self.bad.append((siblings, []))
+        self.bad[-1][1].append(index)
+
+
+def _scan_spans(request: Any) -> _Found:
+    found = _Found("resource_spans[{}].scope_spans[{}].spans[{}]")
     last, no_trace, no_span = LAST_UNIX_NANO, _NO_TRACE, _NO_SPAN
     for r, resource in enumerate(request.resource_spans):
         for s, scope in enumerate(resource.scope_spans):
             spans = scope.spans
-            rows += len(spans)
+            found.rows += len(spans)
             for i, span in enumerate(spans):
                 trace_id = span.trace_id
                 span_id = span.span_id
@@ -173,23 +193,21 @@ def _scan_spans(request: Any) -> tuple[int, list[_BadItem]]:
                     reason = "time_range"
                 else:
                     continue
-                where = f"resource_spans[{r}].scope_spans[{s}].spans[{i}]"
-                bad.append(_BadItem(spans, i, reason, where))
-    return rows, bad
+                found.note(spans, reason, r, s, i)
+    return found
 
 
 def _late(events: Any) -> bool:
     return any(event.time_unix_nano > LAST_UNIX_NANO for event in events)
 
 
-def _scan_logs(request: Any) -> tuple[int, list[_BadItem]]:
-    rows = 0
-    bad: list[_BadItem] = []
+def _scan_logs(request: Any) -> _Found:
+    found = _Found("resource_logs[{}].scope_logs[{}].log_records[{}]")
     last = LAST_UNIX_NANO
     for r, resource in enumerate(request.resource_logs):
         for s, scope in enumerate(resource.scope_logs):
             records = scope.log_records
-            rows += len(records)
+            found.rows += len(records)
             for i, record in enumerate(records):
                 trace_id = record.trace_id
                 span_id = record.span_id
@@ -204,14 +222,14 @@ def _scan_logs(request: Any) -> tuple[int, list[_BadItem]]:
                     reason = "time_range"
                 else:
                     continue
-                where = f"resource_logs[{r}].scope_logs[{s}].log_records[{i}]"
-                bad.append(_BadItem(records, i, reason, where))
-    return rows, bad
+                found.note(records, reason, r, s, i)
+    return found
 
 
-def _scan_metrics(request: Any) -> tuple[int, list[_BadItem]]:
-    rows = 0
-    bad: list[_BadItem] = []
+def _scan_metrics(request: Any) -> _Found:
+    found = _Found(
+        "resource_metrics[{}].scope_metrics[{}].metrics[{}].{}.data_points[{}]"
+    )
     last = LAST_UNIX_NANO
     for r, resource in enumerate(request.resource_metrics):
         for s, scope in enumerate(resource.scope_metrics):
@@ -220,42 +238,39 @@ def _scan_metrics(request: Any) -> tuple[int, list[_BadItem]]:
                 if kind is None:
                     continue
                 points = getattr(metric, kind).data_points
-                rows += len(points)
+                found.rows += len(points)
                 for i, point in enumerate(points):
-                    if (
-                        point.time_unix_nano <= last
-                        and point.start_time_unix_nano <= last
-                    ):
-                        continue
-                    where = (
-                        f"resource_metrics[{r}].scope_metrics[{s}].metrics[{m}]"
-                        f".{kind}.data_points[{i}]"
-                    )
-                    bad.append(_BadItem(points, i, "time_range", where))
-    return rows, bad
+                    if point.time_unix_nano > last or point.start_time_unix_nano > last:
+                        found.note(points, "time_range", r, s, m, kind, i)
+    return found
 
 
-_SCANS: Final[dict[Signal, Callable[[Any], tuple[int, list[_BadItem]]]]] = {
+_SCANS: Final[dict[Signal, Callable[[Any], _Found]]] = {
     Signal.TRACES: _scan_spans,
     Signal.LOGS: _scan_logs,
     Signal.METRICS: _scan_metrics,
 }
 
+# Deleting moves what follows, so that deleting one by one is quadratic; up to this many
+# moves (some 0.1 s) it is done, because the other way copies what stays.
+_MAX_MOVES: Final = 100_000_000
 
-def _remove(bad: list[_BadItem]) -> None:
-    """Take the items out of their lists; items of one list stand together."""
-    start = 0
-    while start < len(bad):
-        siblings = bad[start].siblings
-        end = start
-        while end < len(bad) and bad[end].siblings is siblings:
-            end += 1
-        gone = {item.index for item in bad[start:end]}
-        if len(gone) == len(siblings):
-            del siblings[:]
-        else:
-            # Copying what stays: deleting one by one would be quadratic.
-            kept = [item for i, item in enumerate(siblings) if i not in gone]
-            del siblings[:]
-            siblings.extend(kept)
-        start = end
+
+def _remove(siblings: Any, indexes: list[int]) -> None:
+    """Take items out of a list.
+
+    Args:
+        siblings: A repeated message field.
+        indexes: Which items, ascending.
+    """
+    count = len(siblings)
+    if len(indexes) == count:
+        del siblings[:]
+    elif len(indexes) * count <= _MAX_MOVES:
+        for index in reversed(indexes):
+            del siblings[index]
+    else:
+        gone = set(indexes)
+        kept = [item for i, item in enumerate(siblings) if i not in gone]
+        del siblings[:]
+        siblings.extend(kept)

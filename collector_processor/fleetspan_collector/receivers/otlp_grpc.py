@@ -101,31 +101,26 @@ class GrpcReceiver:
         Raises:
             UnreachableError: When the address cannot be listened on.
         """
-        limit = self._intake.settings.max_request_bytes
+        if self.port and (because := _why_not(self.host, self.port)):
+            # gRPC would print its own complaint to stderr, and keep the reason to itself.
+            raise self._unreachable(because)
+        limit_bytes = self._intake.settings.max_request_bytes
         self._server = grpc.aio.server(
             options=(
                 # Two collectors must never share a port and split the spans.
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_receive_message_length", limit_bytes),
                 # Keep-alive pings of quiet clients are no reason to hang up on them.
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             )
         )
         self._server.add_generic_rpc_handlers((_Export(self._intake),))
-        # gRPC would print its own complaint to stderr, and keep the reason to itself.
-        because = _why_not(self.host, self.port) if self.port else ""
         try:
-            if because:
-                raise RuntimeError(because)
-            self.port = self._server.add_insecure_port(
-                f"{_literal(self.host)}:{self.port}"
-            )
+            address = f"[{self.host}]" if ":" in self.host else self.host
+            self.port = self._server.add_insecure_port(f"{address}:{self.port}")
         except RuntimeError as error:
-            raise UnreachableError(
-                f"cannot listen on {self.host}:{self.port} for OTLP gRPC",
-                because=str(error),
-                suggestion=f"fleetspan up --grpc {self.host}:0",
-            ) from None
+            await self.stop()
+            raise self._unreachable(str(error)) from None
         await self._server.start()
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -134,9 +129,12 @@ class GrpcReceiver:
             await self._server.stop(grace_s)
             self._server = None
 
-
-def _literal(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    def _unreachable(self, because: str) -> UnreachableError:
+        return UnreachableError(
+            f"cannot listen on {self.host}:{self.port} for OTLP gRPC",
+            because=because,
+            suggestion=f"fleetspan up --grpc {self.host}:0",
+        )
 
 
 def _why_not(host: str, port: int) -> str:
