@@ -1,1 +1,69 @@
-"""OpenTelemetry-native instrumentation for AI agents and their sub-agents."""
+"""OpenTelemetry-native instrumentation for AI agents and their sub-agents.
+
+::
+
+    import fleetspan
+
+    with fleetspan.run("nightly-review", session="s-1"):
+        with fleetspan.agent("reviewer", type="code-review"):
+            with fleetspan.llm("claude-sonnet-4-5", provider="anthropic") as call:
+                call.usage(input_tokens=120, cache_read_tokens=8000, output_tokens=340)
+            with fleetspan.tool("read_file", arguments={"path": "a.py"}) as tool:
+                tool.result("...")
+"""
+
+from fleetspan._api import (
+    agent,
+    configure,
+    context_snapshot,
+    current_agent,
+    decision,
+    error,
+    file_operation,
+    flush,
+    llm,
+    run,
+    shutdown,
+    tool,
+    validation,
+)
+from fleetspan._config import Config
+from fleetspan._errors import ConfigError, FleetspanError
+from fleetspan._guard import suppressed_errors
+from fleetspan._propagation import continue_from, inject, mcp_meta, subprocess_env
+from fleetspan._spans import LLM, Agent, Run, Tool
+from fleetspan._subscribers import Notice, Subscription, subscribe
+from fleetspan._threads import ContextExecutor, wrap
+
+__all__ = [
+    "LLM",
+    "Agent",
+    "Config",
+    "ConfigError",
+    "ContextExecutor",
+    "FleetspanError",
+    "Notice",
+    "Run",
+    "Subscription",
+    "Tool",
+    "agent",
+    "configure",
+    "context_snapshot",
+    "continue_from",
+    "current_agent",
+    "decision",
+    "error",
+    "file_operation",
+    "flush",
+    "inject",
+    "llm",
+    "mcp_meta",
+    "run",
+    "shutdown",
+    "subprocess_env",
+    "subscribe",
+    "suppressed_errors",
+    "tool",
+    "validation",
+    "wrap",
+]
