@@ -214,8 +214,11 @@ def without_records(
         write_synced(segment.path, [item.framed for item in left])
     else:
         os.unlink(segment.path)
+    times = [item.received_unix_nano for item in left or records]
     return replace(
         segment,
+        first_received_unix_nano=times[0],
+        last_received_unix_nano=times[-1],
         size_bytes=sum(item.length for item in left),
         records=len(left),
         rows=sum(item.rows for item in left),

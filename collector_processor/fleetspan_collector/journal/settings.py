@@ -50,10 +50,10 @@ class JournalSettings:
         may_be_zero = {"min_free_bytes", "reserve_bytes"}
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name in may_be_zero else 1
-            if not value >= least:
+            if not (value > 0 or (value == 0 and field.name in may_be_zero)):
+                bound = "at least 0" if field.name in may_be_zero else "more than 0"
                 raise ConfigError(
-                    f"journal.{field.name}", f"must be at least {least}, got {value!r}"
+                    f"journal.{field.name}", f"must be {bound}, got {value!r}"
                 )
         if self.segment_bytes > self.max_bytes:
             raise ConfigError(
