@@ -73,15 +73,23 @@ def _holder(port: int) -> str | None:
         if not process.name.isdigit():
             continue
         try:
-            names = {os.readlink(each) for each in (process / "fd").iterdir()}
-            if names & wanted:
-                command = (process / "cmdline").read_bytes().split(b"\0")
-                words = b" ".join(command).decode("utf-8", "replace").strip()
-                return f"process {process.name} ({words[:80]})"
+            if not any(_target(each) in wanted for each in (process / "fd").iterdir()):
+                continue
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
         except OSError:
             # Gone meanwhile, or somebody else's: only its owner and root may look.
             continue
+        words = command.decode("utf-8", "replace").strip()
+        return f"process {process.name} ({words[:80]})"
     return None
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        # Closed since the directory was read.
+        return ""
 
 
 def _listening_inodes(port: int) -> Iterator[str]:

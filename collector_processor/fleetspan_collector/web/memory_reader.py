@@ -1,0 +1,65 @@
+"""A reader of runs that are held in memory, for tests of what reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+from fleetspan_collector._errors import CollectorError
+from fleetspan_collector.store.rows import RunDetail, RunRow
+
+
+class MemoryReader:
+    """Reads runs from a list, and statements from a table of answers.
+
+    Args:
+        runs: The runs, in any order.
+        answers: The result of each statement, by its text.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[RunDetail] = (),
+        *,
+        answers: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self._runs = sorted(runs, key=lambda run: run["started_at"] or "", reverse=True)
+        self._answers = answers or {}
+
+    def runs(self, *, since: datetime | None, limit: int | None) -> list[RunRow]:
+        """Return runs that started at or after ``since``, latest first."""
+        found = [
+            cast("RunRow", {**run, "agents": len(run["agents"])})
+            for run in self._runs
+            if since is None
+            or (
+                run["started_at"] and datetime.fromisoformat(run["started_at"]) >= since
+            )
+        ]
+        return found[:limit]
+
+    def find_runs(self, prefix: str) -> list[str]:
+        """Return the ids that begin with a prefix."""
+        return [r["run_id"] for r in self._runs if r["run_id"].startswith(prefix)]
+
+    def run(self, run_id: str) -> RunDetail | None:
+        """Return the run with this id."""
+        return next((run for run in self._runs if run["run_id"] == run_id), None)
+
+    def sql(self, query: str, output_format: str) -> bytes:
+        """Return the answer of a statement.
+
+        Raises:
+            CollectorError: When there is none.
+        """
+        if query not in self._answers:
+            raise CollectorError(
+                "the statement was refused",
+                because=f"there is no answer to {query!r}",
+                suggestion="fleetspan sql 'SELECT 1'",
+            )
+        return self._answers[query]
+
+    def close(self) -> None:
+        """Let go of nothing."""
