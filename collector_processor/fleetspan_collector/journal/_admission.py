@@ -101,7 +101,10 @@ class Admission:
             return
         now_s = time.monotonic()
         if now_s >= self._checked_at_s + _CHECK_S or not self._checked_at_s:
-            disk = os.statvfs(self._directory)
+            try:
+                disk = os.statvfs(self._directory)
+            except OSError as error:
+                raise self.refusal("journal_error", str(error)) from error
             self._free_bytes = disk.f_bavail * disk.f_frsize
             self._checked_at_s = now_s
         if self._free_bytes < floor:

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from fleetspan_collector._signals import Accepted, Signal, Submission
 from fleetspan_collector.journal._admission import Admission
-from fleetspan_collector.journal._files import Reserve
+from fleetspan_collector.journal._files import Reserve, sync_directory
 from fleetspan_collector.journal._shelf import JournalState, Shelf
 from fleetspan_collector.journal._writer import SealRequest, Stop, Waiting, Writer
 from fleetspan_collector.journal.batch_id import BatchIds
@@ -102,6 +102,9 @@ class Journal:
         for segment, ids in recovered.segments:
             self._shelf.seal(segment, ids)
         self._reserve.hold()
+        # Else a power cut could take the folders, and every durable file in them.
+        sync_directory(directory)
+        sync_directory(directory.parent)
         self.recovery: RecoveryReport = recovered.report
         return recovered.newest_batch_id
 
@@ -115,6 +118,7 @@ class Journal:
                 ``disk_floor``, ``disk_full``, ``queue_full``, ``journal_error`` and
                 ``closed``.
             ValueError: When the tenant, the rows or the record id cannot be written.
+            TypeError: When the payload is not ``bytes``.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Accepted] = loop.create_future()
@@ -254,7 +258,10 @@ def _checked_tenant(submission: Submission) -> bytes:
 
     Raises:
         ValueError: When it or the number of rows cannot be written.
+        TypeError: When the payload is not ``bytes``, which the checksum needs.
     """
+    if type(submission.payload) is not bytes:
+        raise TypeError(f"payload must be bytes, got {type(submission.payload)}")
     tenant = submission.tenant.encode()
     if len(tenant) > _MAX_TENANT_BYTES:
         raise ValueError(

@@ -54,7 +54,8 @@ _CANDIDATE: Final = re.compile(rb"\x0d(?=.{4}[\x12\x19])", re.DOTALL)
 _MAX_VARINT_BYTES = 5
 # What a search for the next intact record may read to check candidates: a payload
 # full of them must not hold up a start for more than seconds.
-_SEARCH_BYTES: Final = 256 * 1024 * 1024
+_SEARCH_BYTES: Final = 128 * 1024 * 1024
+_CANDIDATE_BYTES: Final = 64  # what looking at one candidate costs, in bytes checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,13 +245,14 @@ def _search(data: bytes, view: memoryview, offset: int, crc_seed: int) -> Record
     budget = _SEARCH_BYTES
     for candidate in _CANDIDATE.finditer(data, offset + 1):
         for start in _starts(data, candidate.start(), offset):
+            budget -= _CANDIDATE_BYTES
+            if budget < 0:
+                return None
             try:
                 record = _read(data, view, start)
             except (_Torn, _Broken):
                 continue
             budget -= record.length
-            if budget < 0:
-                return None
             if _intact(data, record, crc_seed):
                 return record
     return None

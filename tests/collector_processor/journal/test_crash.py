@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
 import shutil
@@ -177,6 +178,51 @@ def test_killed_at_every_system_call(tmp_path: Path, phase: str) -> None:
             )
             killed += 1
     assert killed >= {"caller": 20, "writer": 10}[phase]
+
+
+def _damaged_journal(directory: Path) -> None:
+    """Leave a journal with each thing that a recovery has to mend."""
+    segments = []
+    with Journal(directory, settings=Bench.settings) as journal:
+        for payloads in ((b"corrupt", b"a"), (b"b", b"framing", b"c"), (b"d", b"torn")):
+            for payload in payloads:
+                journal.append(Bench.span(payload, tenant="t"))
+            segments += journal.seal()
+        first, second, third = segments
+    raw = bytearray(first.path.read_bytes())
+    raw[raw.index(b"corrupt")] ^= 1
+    first.path.write_bytes(raw)
+    raw = bytearray(second.path.read_bytes())
+    raw[read_records(second)[1].offset] ^= 1
+    second.path.write_bytes(raw)
+    second.path.rename(second.path.with_suffix(".open"))
+    os.truncate(third.path, third.size_bytes - 1)
+    third.path.rename(third.path.with_suffix(".open"))
+
+
+@pytest.mark.slow
+@pytest.mark.strace
+@needs_strace
+def test_recovery_killed_at_every_system_call(tmp_path: Path) -> None:
+    """A recovery that was killed anywhere is done again with the same result."""
+    _damaged_journal(tmp_path / "whole")
+    whole = Traced(tmp_path / "whole", "reopen", "-e", f"trace={_CALLS}")
+    assert whole.lines[-1] == "end"
+    points = Counter(re.findall(r"^(\w+)\(", whole.log.read_text(), re.MULTILINE))
+    assert points["rename"] >= 6
+    for call, times in points.items():
+        for number in range(1, times + 1):
+            directory = tmp_path / f"{call}-{number}"
+            _damaged_journal(directory)
+            fault = f"inject={call}:signal=KILL:when={number}"
+            traced = Traced(directory, "reopen", "-e", f"trace={call}", "-e", fault)
+            assert "end" not in traced.lines
+            with Journal(directory, settings=Bench.settings) as journal:
+                held = Bench.held(journal)
+                quarantined = journal.quarantine.counts()
+                assert journal.recovery.failed == []
+            assert held == dict.fromkeys([b"a", b"b", b"c", b"d"], 1), fault
+            assert quarantined == {"corrupt": 1, "framing": 1}, fault
 
 
 def _life_with(directory: Path, *faults: str) -> Traced:

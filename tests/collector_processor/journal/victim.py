@@ -81,6 +81,14 @@ def steps(directory: Path, phase: str) -> None:
     say("end")
 
 
+def reopen(directory: Path) -> None:
+    """Recover a journal while this thread is traced."""
+    say(f"thread {threading.get_native_id()}")
+    sys.stdin.readline()
+    Journal(directory, settings=SETTINGS).close()
+    say("end")
+
+
 def limit(directory: Path, file_bytes: int) -> None:
     """Append twenty records where no file may be longer than ``file_bytes``."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY))
@@ -117,5 +125,7 @@ if __name__ == "__main__":
         asyncio.run(load(Path(sys.argv[2])))
     elif sys.argv[1] == "limit":
         limit(Path(sys.argv[2]), int(sys.argv[3]))
+    elif sys.argv[3] == "reopen":
+        reopen(Path(sys.argv[2]))
     else:
         steps(Path(sys.argv[2]), sys.argv[3])
