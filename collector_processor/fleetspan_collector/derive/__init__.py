@@ -1,0 +1,1 @@
+"""From raw rows to one truth: evidence (SQL), then agents, calls, tools and runs."""

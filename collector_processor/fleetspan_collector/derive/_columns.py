@@ -1,0 +1,81 @@
+"""Evidence as arrays: what resolving computes on, without one Python object per row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Strings = NDArray[np.object_]
+Mask = NDArray[np.bool_]
+
+
+class Columns:
+    """The columns of an Arrow table, converted to numpy once, when they are asked for.
+
+    Args:
+        table: Rows of evidence, one per thing.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.count: int = table.num_rows
+        self._made: dict[str, NDArray[Any]] = {}
+
+    def strings(self, name: str) -> Strings:
+        """A String column; ``""`` stands for unknown."""
+        if name not in self._made:
+            column = self.table.column(name)
+            if pa.types.is_dictionary(column.type):
+                column = column.cast(column.type.value_type)
+            self._made[name] = np.asarray(
+                column.to_numpy(zero_copy_only=False), dtype=object
+            )
+        return self._made[name]
+
+    def known(self, name: str) -> Mask:
+        """Where a String column says something."""
+        known: Mask = self.strings(name) != ""
+        return known
+
+    def ids(self, name: str) -> NDArray[np.uint64]:
+        """A UInt64 column."""
+        return self._numbers(name).astype(np.uint64, copy=False)
+
+    def integers(self, name: str) -> NDArray[np.int64]:
+        """A whole-number column without unknowns."""
+        return self._numbers(name).astype(np.int64, copy=False)
+
+    def floats(self, name: str) -> NDArray[np.float64]:
+        """A number column; NaN stands for unknown."""
+        return self._numbers(name).astype(np.float64, copy=False)
+
+    def nanoseconds(self, name: str) -> NDArray[np.int64]:
+        """A time column as Unix nanoseconds; `numpy.iinfo` minimum for unknown."""
+        key = f"{name} ns"
+        if key not in self._made:
+            values = self.table.column(name).to_numpy(zero_copy_only=False)
+            self._made[key] = values.astype("datetime64[ns]").astype(np.int64)
+        return self._made[key]
+
+    def _numbers(self, name: str) -> NDArray[Any]:
+        if name not in self._made:
+            self._made[name] = self.table.column(name).to_numpy(zero_copy_only=False)
+        return self._made[name]
+
+
+def codes(*columns: Strings) -> tuple[NDArray[np.int64], int]:
+    """Number the distinct rows of some string columns.
+
+    Returns:
+        For each row a number from 0, and how many distinct rows there are.
+    """
+    numbers = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        encoded = pa.array(column, type=pa.string()).dictionary_encode()
+        size = max(len(encoded.dictionary), 1)
+        mixed = numbers * size + encoded.indices.to_numpy(zero_copy_only=False)
+        _, numbers = np.unique(mixed, return_inverse=True)
+    return numbers, int(numbers.max()) + 1 if len(numbers) else 0

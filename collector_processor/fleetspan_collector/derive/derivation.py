@@ -1,0 +1,309 @@
+"""The two derived steps over windows of raw rows: normalise, then resolve.
+
+Both can be run again at any time with the same result: evidence replaces itself by
+content, and canonical rows are written under keys that never change once written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fleetspan_collector._signals import Signal
+from fleetspan_collector.derive.prices import PriceBook
+from fleetspan_collector.derive.resolve import RULES_VERSION, Canonical, resolve
+from fleetspan_collector.store import _sql
+from fleetspan_collector.store._engine import Engine
+
+Group = tuple[str, str]
+"""Tenant and group key: what resolving works on as a whole."""
+
+_GROUPS_AT_ONCE: Final = 2000
+"""Bounds the memory and the statement text of one resolve."""
+
+_TABLES: Final = (
+    ("canonical_agents", "agents", "AgentId"),
+    ("canonical_llm_calls", "llm_calls", "CallId"),
+    ("canonical_tool_calls", "tool_calls", "SpanId"),
+    ("canonical_runs", "runs", "RunId"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Some raw rows of one signal.
+
+    Attributes:
+        signal: Traces or logs.
+        condition: A condition on the raw table that picks them.
+    """
+
+    signal: Signal
+    condition: str
+
+    @classmethod
+    def of_batches(cls, signal: Signal, batch_ids: Iterable[str]) -> Window:
+        """The rows that some journal segments brought."""
+        names = ", ".join(f"'{_sql.quote(batch)}'" for batch in batch_ids)
+        return cls(signal=signal, condition=f"BatchId IN ({names})")
+
+
+class Derivation:
+    """Derives canonical rows from windows of raw rows.
+
+    Args:
+        engine: A connection that this object alone uses.
+        prices: What tokens cost.
+    """
+
+    def __init__(self, engine: Engine, prices: PriceBook) -> None:
+        self._engine = engine
+        self._prices = prices
+        self._database = engine.address.database
+        self._inserts: dict[str, str] = {}
+
+    def derive(self, windows: Sequence[Window]) -> int:
+        """Normalise the windows and resolve every group they touch.
+
+        Returns:
+            How many groups were resolved.
+        """
+        groups: set[Group] = set()
+        for window in windows:
+            groups |= self._normalise(window)
+        ordered = sorted(groups)
+        for first in range(0, len(ordered), _GROUPS_AT_ONCE):
+            self._resolve(ordered[first : first + _GROUPS_AT_ONCE])
+        return len(ordered)
+
+    def _normalise(self, window: Window) -> set[Group]:
+        tokens = {"database": self._database, "window": window.condition}
+        rules = {**tokens, "rules_version": str(RULES_VERSION)}
+        if window.signal is Signal.TRACES:
+            self._insert_select("evidence", "normalise_spans", rules)
+            self._insert_select("otel_traces_trace_id_ts", "trace_bounds", tokens)
+            table = "otel_traces"
+        elif window.signal is Signal.LOGS:
+            self._insert_select("evidence", "normalise_starts", rules)
+            table = "otel_logs"
+        else:
+            return set()
+        touched = self._engine.arrow(_sql.render("touched_groups", table=table, **tokens))
+        return _groups(touched)
+
+    def _insert_select(self, table: str, name: str, tokens: dict[str, str]) -> None:
+        select = _sql.render(name, **tokens)
+        if name not in self._inserts:
+            described = self._engine.arrow(f"DESCRIBE ({select})")
+            columns = ", ".join(f"`{c}`" for c in described["name"].to_pylist())
+            self._inserts[name] = f"INSERT INTO {self._database}.{table} ({columns})\n"
+        self._engine.command(self._inserts[name] + select)
+
+    def _resolve(self, groups: Sequence[Group]) -> None:
+        tokens = {"database": self._database, "groups": _condition(groups)}
+        self._insert_select("evidence_links", "link_runs", tokens)
+        linked = _groups(self._engine.arrow(_sql.render("linked_groups", **tokens)))
+        whole = sorted(linked | set(groups))
+        tokens["groups"] = _condition(whole)
+        evidence = self._engine.arrow(_sql.render("read_evidence", **tokens))
+        if not evidence.num_rows:
+            return
+        canonical = resolve(evidence, self._prices)
+        written = self._engine.arrow(_sql.render("read_keys", **tokens))
+        self._write(canonical, _Written(written))
+
+    def _write(self, canonical: Canonical, written: _Written) -> None:
+        version = time.time_ns()
+        changes = [
+            _change(getattr(canonical, kind), kind, key, written, version)
+            for _, kind, key in _TABLES
+        ]
+        gone = written.gone()
+        # First the keys of new rows, so that a row is never under a key that is not on
+        # record; then the rows; then the fingerprints, which say that they are there.
+        fresh = [change.fresh_keys for change in changes]
+        self._insert_all("canonical_keys", [table for table in fresh if table.num_rows])
+        for (table, kind, key), change in zip(_TABLES, changes, strict=True):
+            self._engine.insert_arrow(table, change.rows)
+            self._engine.insert_arrow(table, _tombstones(gone, kind, key, version))
+        keys = [change.keys for change in changes if change.keys.num_rows]
+        if gone.num_rows:
+            keys.append(_deleted_keys(gone, version))
+        self._insert_all("canonical_keys", keys)
+
+    def _insert_all(self, table: str, parts: list[pa.Table]) -> None:
+        if parts:
+            self._engine.insert_arrow(table, pa.concat_tables(parts))
+
+
+Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+class _Written:
+    """What has been written for some groups; keys that are claimed again stay."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._buckets = table["Bucket"].cast(pa.int64()).to_numpy()
+        self._fingerprints = table["Fingerprint"].to_numpy()
+        self._deleted = table["IsDeleted"].to_numpy()
+        self._claimed = np.zeros(table.num_rows, dtype=bool)
+        self._groups = table["GroupKey"].to_numpy(zero_copy_only=False)
+        self._row = {
+            key: row for row, key in enumerate(_identities(table, "Kind", "Key"))
+        }
+
+    def claim(self, table: pa.Table, kind: str, key: str) -> Rows:
+        """Rows on record for these keys, -1 where there is none; they are not gone."""
+        table = table.append_column("Kind", pa.array([kind] * table.num_rows))
+        found = np.fromiter(
+            (self._row.get(name, -1) for name in _identities(table, "Kind", key)),
+            dtype=np.int64,
+            count=table.num_rows,
+        )
+        self._claimed[found[found >= 0]] = True
+        return found
+
+    def groups(self, rows: Rows, otherwise: pa.ChunkedArray) -> pa.Array:
+        """The groups under which keys stand: a run keeps the one it had first."""
+        given = otherwise.to_numpy(zero_copy_only=False)
+        if not len(self._groups):
+            return pa.array(given, pa.string())
+        return pa.array(np.where(rows >= 0, self._groups[rows], given), pa.string())
+
+    def bucket(self, rows: Rows) -> Rows:
+        """The hour under which rows stand; meaningless where the row is -1."""
+        return self._buckets[rows] if len(self._buckets) else np.zeros_like(rows)
+
+    def fingerprint(self, rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        """The content on record; 0 for a row that is marked as deleted."""
+        if not len(self._fingerprints):
+            return np.zeros(len(rows), dtype=np.uint64)
+        live = self._deleted[rows] == 0
+        return np.where(live, self._fingerprints[rows], np.uint64(0))
+
+    def gone(self) -> pa.Table:
+        """Live keys that nobody claimed: what is no longer derived."""
+        return self._table.filter(pa.array(~self._claimed & (self._deleted == 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    rows: pa.Table
+    keys: pa.Table
+    fresh_keys: pa.Table
+
+
+def _change(
+    table: pa.Table, kind: str, key: str, written: _Written, version: int
+) -> _Change:
+    """The rows that differ from what is on record, under the hour on record."""
+    count = table.num_rows
+    found = written.claim(table, kind, key)
+    known = found >= 0
+    bucket = np.where(known, written.bucket(found), table["Bucket"].to_numpy())
+    if "Fingerprint" in table.column_names:
+        fingerprint = table["Fingerprint"].to_numpy()
+        changed = ~known | (written.fingerprint(found) != fingerprint)
+        table = table.drop_columns(["Fingerprint"])
+    else:
+        fingerprint = np.ones(count, dtype=np.uint64)
+        changed = np.ones(count, dtype=bool)
+    key_rows = pa.table(
+        {
+            "Tenant": table["Tenant"],
+            "GroupKey": written.groups(found, table["GroupKey"]),
+            "Kind": pa.array([kind] * count, pa.string()),
+            "Key": table[key],
+            "Bucket": pa.array(bucket, pa.int64()).cast(pa.timestamp("s")),
+            "Fingerprint": fingerprint,
+            "IsDeleted": np.zeros(count, dtype=np.uint8),
+            "Version": np.full(count, version + 1, dtype=np.uint64),
+        }
+    )
+    fresh = key_rows.filter(pa.array(~known))
+    rows = _set(table, "Bucket", key_rows["Bucket"]).drop_columns(["GroupKey"])
+    for name, value in (
+        ("RulesVersion", np.full(count, RULES_VERSION, dtype=np.uint16)),
+        ("Version", np.full(count, version, dtype=np.uint64)),
+        ("IsDeleted", np.zeros(count, dtype=np.uint8)),
+    ):
+        rows = rows.append_column(name, pa.array(value))
+    mask = pa.array(changed)
+    zero = pa.array(np.zeros(fresh.num_rows, dtype=np.uint64))
+    early = pa.array(np.full(fresh.num_rows, version, dtype=np.uint64))
+    return _Change(
+        rows=rows.filter(mask),
+        keys=key_rows.filter(mask),
+        fresh_keys=_set(_set(fresh, "Fingerprint", zero), "Version", early),
+    )
+
+
+def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def _tombstones(gone: pa.Table, kind: str, key: str, version: int) -> pa.Table:
+    """Rows that take back what is no longer derived."""
+    mine = gone.filter(pc.equal(gone["Kind"], kind))
+    return pa.table(
+        {
+            "Tenant": mine["Tenant"],
+            "Bucket": mine["Bucket"].cast(pa.int64()).cast(pa.timestamp("s")),
+            "TraceId": mine["GroupKey"],
+            key: mine["Key"],
+            "Version": np.full(mine.num_rows, version, dtype=np.uint64),
+            "IsDeleted": np.ones(mine.num_rows, dtype=np.uint8),
+        }
+    )
+
+
+def _deleted_keys(gone: pa.Table, version: int) -> pa.Table:
+    count = gone.num_rows
+    return pa.table(
+        {
+            "Tenant": gone["Tenant"],
+            "GroupKey": gone["GroupKey"],
+            "Kind": gone["Kind"],
+            "Key": gone["Key"],
+            "Bucket": gone["Bucket"].cast(pa.int64()).cast(pa.timestamp("s")),
+            "Fingerprint": gone["Fingerprint"],
+            "IsDeleted": np.ones(count, dtype=np.uint8),
+            "Version": np.full(count, version + 1, dtype=np.uint64),
+        }
+    )
+
+
+def _identities(table: pa.Table, kind: str, key: str) -> Iterator[tuple[str, ...]]:
+    """What names a row once: runs by their id alone, the rest within their group."""
+    for tenant, group, what, name in zip(
+        table["Tenant"].to_pylist(),
+        table["GroupKey"].to_pylist(),
+        table[kind].to_pylist(),
+        table[key].to_pylist(),
+        strict=True,
+    ):
+        yield (tenant, what, name) if what == "runs" else (tenant, what, name, group)
+
+
+def _groups(table: pa.Table) -> set[Group]:
+    return set(
+        zip(table["Tenant"].to_pylist(), table["GroupKey"].to_pylist(), strict=True)
+    )
+
+
+def _condition(groups: Sequence[Group]) -> str:
+    """A condition on (Tenant, GroupKey) that the primary key can use."""
+    by_tenant: dict[str, list[str]] = {}
+    for tenant, key in groups:
+        by_tenant.setdefault(tenant, []).append(f"'{_sql.quote(key)}'")
+    return " OR ".join(
+        f"(Tenant = '{_sql.quote(tenant)}' AND GroupKey IN ({', '.join(keys)}))"
+        for tenant, keys in by_tenant.items()
+    )

@@ -1,0 +1,345 @@
+"""From evidence to canonical rows: agents, llm calls, tool calls and runs.
+
+A pure function over Arrow: the same evidence gives the same rows, whatever the order
+in which it arrived. The tables carry two columns for the writer: ``GroupKey`` and
+``Fingerprint``, equal when a row need not be written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fleetspan_collector.derive import tree
+from fleetspan_collector.derive._columns import Columns, Strings, codes
+from fleetspan_collector.derive._mentioned import with_mentioned_agents
+from fleetspan_collector.derive._runs import roll_up
+from fleetspan_collector.derive.ownership import Indexes, Ownership, find_owners
+from fleetspan_collector.derive.prices import KINDS, PriceBook
+
+RULES_VERSION: Final = 1
+"""Raised when a rule changes what is derived; `rebuild` then derives everything again."""
+
+_HOUR_NS: Final = 3_600_000_000_000
+_TOKENS: Final = (
+    "InputTokens",
+    "CacheReadTokens",
+    "CacheWriteTokens",
+    "CacheWrite5mTokens",
+    "CacheWrite1hTokens",
+    "OutputTokens",
+    "ReasoningTokens",
+)
+_LABELS: Final = ("SessionId", "Environment", "Project", "User", "Service")
+_TIME: Final = pa.timestamp("ns")
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """The rows of some groups, as they stand.
+
+    Attributes:
+        agents: Rows of ``canonical_agents``.
+        llm_calls: Rows of ``canonical_llm_calls``.
+        tool_calls: Rows of ``canonical_tool_calls``.
+        runs: Rows of ``canonical_runs``.
+    """
+
+    agents: pa.Table
+    llm_calls: pa.Table
+    tool_calls: pa.Table
+    runs: pa.Table
+
+
+def resolve(evidence: pa.Table, prices: PriceBook) -> Canonical:
+    """Resolve whole groups of evidence.
+
+    Args:
+        evidence: The rows of `read_evidence.sql` for these groups.
+        prices: What tokens cost.
+    """
+    columns = Columns(with_mentioned_agents(evidence))
+    owners = find_owners(columns)
+    labels = _Labels(columns, owners)
+    calls = _calls(columns, owners, labels, prices)
+    tools = _tools(columns, owners, labels)
+    agents = _agents(columns, owners, labels)
+    runs = roll_up(columns, owners, labels.run_code, labels, calls, tools)
+    return Canonical(agents=agents, llm_calls=calls, tool_calls=tools, runs=runs)
+
+
+class _Labels(Mapping[str, Strings]):
+    """Session, environment, project, user and service of every row.
+
+    A row's own word holds; else its agent's, else its run's: the run row's own, or
+    the smallest that any of its rows states.
+    """
+
+    def __init__(self, columns: Columns, owners: Ownership) -> None:
+        self.run_code, self.run_count = codes(
+            columns.strings("Tenant"), owners.run_id
+        )
+        self._values = {
+            name: self._spread(columns, owners, name) for name in _LABELS
+        }
+
+    def __getitem__(self, name: str) -> Strings:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def _spread(self, columns: Columns, owners: Ownership, name: str) -> Strings:
+        own = columns.strings(name)
+        of_agent = np.where(owners.agent_of == tree.NONE, "", own[owners.agent_of])
+        stated = np.flatnonzero(own != "")
+        of_run = np.full(self.run_count, "", dtype=object)
+        # Smallest last, so that it is the one that stays.
+        order = stated[np.argsort(own[stated].astype(str), kind="stable")[::-1]]
+        of_run[self.run_code[order]] = own[order]
+        rows = np.flatnonzero((owners.run_row != tree.NONE))
+        tops = owners.run_row[rows]
+        said = own[tops] != ""
+        of_run[self.run_code[rows[said]]] = own[tops[said]]
+        value = np.where(own != "", own, of_agent)
+        return np.where(value != "", value, of_run[self.run_code])
+
+
+def _text(values: Strings) -> pa.Array:
+    return pa.array(values, type=pa.string())
+
+
+def _optional(values: Strings) -> pa.Array:
+    return pa.array(values, type=pa.string(), mask=values == "")
+
+
+def _time(nanoseconds: NDArray[np.int64]) -> pa.Array:
+    return pa.array(nanoseconds.astype("datetime64[ns]"), type=_TIME)
+
+
+def _hour(nanoseconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    return nanoseconds // _HOUR_NS * 3600
+
+
+def _mixed(*parts: NDArray[Any]) -> NDArray[np.uint64]:
+    """One 64-bit number per row from several (splitmix64's finisher)."""
+    state = np.zeros(len(parts[0]), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for part in parts:
+            state = (state ^ part.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state ^= state >> np.uint64(31)
+    return state
+
+
+def _hashed(values: Strings) -> NDArray[np.uint64]:
+    """A number per string, the same in every process."""
+    encoded = pa.array(values, type=pa.string()).dictionary_encode()
+    words = [
+        int.from_bytes(_digest(text), "little") for text in encoded.dictionary.to_pylist()
+    ]
+    return np.array(words or [0], dtype=np.uint64)[
+        encoded.indices.to_numpy(zero_copy_only=False)
+    ]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
+def _shared(
+    columns: Columns, owners: Ownership, labels: _Labels, rows: Indexes
+) -> dict[str, Any]:
+    return {
+        "Tenant": _text(columns.strings("Tenant")[rows]),
+        "GroupKey": _text(columns.strings("GroupKey")[rows]),
+        "RunId": _text(owners.run_id[rows]),
+        **{name: _text(labels[name][rows]) for name in _LABELS},
+        "TraceId": _text(columns.strings("GroupKey")[rows]),
+        "SpanId": _text(columns.strings("Key")[rows]),
+        "Bucket": _hour(columns.nanoseconds("StartTime")[rows]),
+    }
+
+
+def _owner_ids(columns: Columns, owners: Ownership, rows: Indexes) -> Strings:
+    agent = owners.agent_of[rows]
+    return np.where(agent == tree.NONE, "", columns.strings("AgentId")[agent])
+
+
+def _derived_fingerprint(
+    columns: Columns, owners: Ownership, labels: _Labels, rows: Indexes
+) -> NDArray[np.uint64]:
+    return _mixed(
+        columns.ids("Content")[rows],
+        _hashed(owners.run_id[rows]),
+        _hashed(_owner_ids(columns, owners, rows)),
+        *(_hashed(labels[name][rows]) for name in _LABELS),
+    )
+
+
+def _duration_ms(columns: Columns, rows: Indexes) -> pa.Array:
+    start = columns.nanoseconds("StartTime")[rows]
+    end = columns.nanoseconds("EndTime")[rows]
+    unknown = end == np.iinfo(np.int64).min
+    return pa.array(np.where(unknown, 0, end - start) / 1e6, mask=unknown)
+
+
+def _take(columns: Columns, name: str, rows: Indexes) -> pa.ChunkedArray:
+    return columns.table.column(name).take(pa.array(rows))
+
+
+def _calls(
+    columns: Columns, owners: Ownership, labels: _Labels, prices: PriceBook
+) -> pa.Table:
+    rows = owners.calls
+    usage_rows = owners.usage_of[rows]
+    unknown = columns.integers("UsageKnown")[usage_rows] == 0
+    tokens: dict[str, pa.Array] = {}
+    for name in _TOKENS:
+        values = columns.floats(name)[usage_rows]
+        gone = unknown | np.isnan(values)
+        tokens[name] = pa.array(
+            np.where(gone, 0, values).astype(np.int64), mask=gone
+        )
+    models = columns.strings("Model")[rows]
+    costs = prices.cost_usd(
+        columns.strings("Provider")[rows].tolist(),
+        models.tolist(),
+        columns.nanoseconds("StartTime")[rows] // 1_000_000_000,
+        _priced_tokens(tokens),
+    )
+    costs = np.where(unknown, np.nan, costs)
+    fingerprint = _mixed(
+        _derived_fingerprint(columns, owners, labels, rows),
+        columns.ids("Content")[usage_rows],
+        costs.view(np.uint64),
+        _hashed(np.array([prices.version], dtype=object)).repeat(len(rows)),
+    )
+    return pa.table(
+        {
+            **_shared(columns, owners, labels, rows),
+            "CallId": _text(columns.strings("Key")[rows]),
+            "AgentId": _text(_owner_ids(columns, owners, rows)),
+            "Model": _text(models),
+            "Provider": _text(columns.strings("Provider")[rows]),
+            **tokens,
+            "ReportedCostUsd": _take(columns, "ReportedCostUsd", rows),
+            "CostUsd": pa.array(costs, from_pandas=True),
+            "PriceVersion": _text(
+                np.where(np.isnan(costs), "", np.array(prices.version, dtype=object))
+            ),
+            "ResponseId": _text(columns.strings("ResponseId")[rows]),
+            "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
+            "DurationMs": _duration_ms(columns, rows),
+            "TimeToFirstTokenMs": _take(columns, "TimeToFirstTokenMs", rows),
+            "Attempts": _take(columns, "Attempts", rows),
+            "FinishReason": _text(columns.strings("FinishReason")[rows]),
+            "Error": _text(columns.strings("Error")[rows]),
+            "Sources": _take(columns, "Sources", rows),
+            "Fingerprint": fingerprint,
+        }
+    )
+
+
+def _priced_tokens(tokens: dict[str, pa.Array]) -> NDArray[np.float64]:
+    """Tokens by the kinds that have a price; writes of unknown lifetime count as 5m."""
+    known = {
+        name: pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(np.float64)
+        for name, values in tokens.items()
+    }
+    hour = known["CacheWrite1hTokens"]
+    by_kind = {
+        "input": known["InputTokens"],
+        "cache_read": known["CacheReadTokens"],
+        "cache_write_5m": np.maximum(known["CacheWriteTokens"] - hour, 0),
+        "cache_write_1h": hour,
+        "output": known["OutputTokens"],
+    }
+    return np.column_stack([by_kind[kind] for kind in KINDS])
+
+
+def _tools(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
+    rows = owners.tools
+    keys = columns.strings("Key")[rows]
+    ids = columns.strings("ToolCallId")[rows]
+    return pa.table(
+        {
+            **_shared(columns, owners, labels, rows),
+            "ToolCallId": _text(np.where(ids == "", keys, ids)),
+            "AgentId": _text(_owner_ids(columns, owners, rows)),
+            "Tool": _text(columns.strings("Name")[rows]),
+            "ArgumentsHash": _text(columns.strings("ArgumentsHash")[rows]),
+            "ResultHash": _text(columns.strings("ResultHash")[rows]),
+            "ResultBytes": _take(columns, "ResultBytes", rows),
+            "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
+            "DurationMs": _duration_ms(columns, rows),
+            "PermissionWaitMs": _take(columns, "PermissionWaitMs", rows),
+            "Success": _take(columns, "Success", rows),
+            "Error": _text(columns.strings("Error")[rows]),
+            "Sources": _take(columns, "Sources", rows),
+            "Fingerprint": _derived_fingerprint(columns, owners, labels, rows),
+        }
+    )
+
+
+def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
+    rows = owners.agents
+    parent = owners.parent_of[rows]
+    ids = columns.strings("AgentId")
+    stated_parent = columns.strings("ParentAgentId")[rows]
+    spawn = owners.spawn_of[rows]
+    tool_ids = np.where(
+        columns.known("ToolCallId"), columns.strings("ToolCallId"), columns.strings("Key")
+    )
+    stated_spawn = columns.strings("SpawnToolCallId")[rows]
+    by_span = np.where(spawn == tree.NONE, "", tool_ids[spawn])
+    activity = _last_activity(columns, owners)
+    return pa.table(
+        {
+            **_shared(columns, owners, labels, rows),
+            "AgentId": _text(ids[rows]),
+            "ParentAgentId": _optional(
+                np.where(parent == tree.NONE, stated_parent, ids[parent])
+            ),
+            "SpawnToolCallId": _optional(
+                np.where(stated_spawn != "", stated_spawn, by_span)
+            ),
+            "Name": _text(columns.strings("Name")[rows]),
+            "Type": _text(columns.strings("Type")[rows]),
+            "Model": _text(columns.strings("Model")[rows]),
+            "Task": _text(columns.strings("Task")[rows]),
+            "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
+            "EndTime": _take(columns, "EndTime", rows),
+            "LastActivity": _time(activity[rows]),
+            "Status": _text(columns.strings("Status")[rows]),
+            "Error": _text(columns.strings("Error")[rows]),
+            "Activations": owners.activations[rows].astype(np.uint32),
+            "Sources": _take(columns, "Sources", rows),
+            "Fingerprint": _mixed(
+                _derived_fingerprint(columns, owners, labels, rows),
+                _hashed(np.where(parent == tree.NONE, stated_parent, ids[parent])),
+                _hashed(np.where(stated_spawn != "", stated_spawn, by_span)),
+                activity[rows],
+                owners.activations[rows],
+            ),
+        }
+    )
+
+
+def _last_activity(columns: Columns, owners: Ownership) -> NDArray[np.int64]:
+    """For each agent row the last thing that it, or a call or tool of its, did."""
+    activity = columns.nanoseconds("LastActivity").copy()
+    owned = np.flatnonzero(owners.agent_of != tree.NONE)
+    np.maximum.at(activity, owners.agent_of[owned], columns.nanoseconds("LastActivity")[owned])
+    return activity

@@ -1,0 +1,1 @@
+"""The tables, their migrations and what reads them."""

@@ -1,0 +1,167 @@
+"""Connections to ClickHouse: embedded (chDB) or a server, through one client library.
+
+Embedded, all clients of a process share one engine; each has a lock of its own, so
+every thread opens its own client. Settings ride inside the SQL text: passed beside
+it they would cost the embedded backend several extra statements a call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from fleetspan_collector._errors import UnreachableError
+from fleetspan_collector.store.address import StoreAddress
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+logger = logging.getLogger("fleetspan.store")
+
+_DECODER_PATH: Final = ":memory:"
+
+
+class Engine:
+    """Opens clients to one store and runs statements on one of them.
+
+    Args:
+        address: Where the store is.
+        threads: Threads one statement may use.
+        memory_bytes: What one statement may take; more is refused by the engine.
+    """
+
+    def __init__(
+        self, address: StoreAddress, *, threads: int = 1, memory_bytes: int = 2 << 30
+    ) -> None:
+        self.address = address
+        self._settings = {
+            "max_threads": threads,
+            "max_memory_usage": memory_bytes,
+            # 26.9 turns this on by default; its deduplication loses rows
+            # (ClickHouse#111031), and an answer must mean that the rows are there.
+            "async_insert": 0,
+            # Resolving names thousands of groups in one statement.
+            "max_query_size": 64 << 20,
+        }
+        self._client = self._connect(self._settings)
+
+    def _connect(self, settings: Mapping[str, Any]) -> Client:
+        address = self.address
+        try:
+            if address.path is not None:
+                address.path.mkdir(parents=True, exist_ok=True)
+                return clickhouse_connect.get_client(
+                    interface="chdb", path=str(address.path), settings=dict(settings)
+                )
+            return clickhouse_connect.get_client(
+                host=address.host,
+                port=address.port,
+                username=address.user,
+                password=address.password,
+                secure=address.secure,
+                settings=dict(settings),
+                autogenerate_session_id=False,
+            )
+        except (ClickHouseError, OSError) as error:
+            where = str(address.path) if address.embedded else address.host
+            raise UnreachableError(
+                f"the store at {where} cannot be opened",
+                because=str(error).splitlines()[0],
+                suggestion="fleetspan doctor",
+            ) from error
+
+    def another(self) -> Engine:
+        """A second connection to the same store, for another thread."""
+        twin = object.__new__(Engine)
+        twin.address = self.address
+        twin._settings = self._settings
+        twin._client = self._connect(self._settings)
+        return twin
+
+    def reader(self, *, seconds: float = 30.0, memory_bytes: int = 2 << 30) -> Engine:
+        """A connection that can only read tables: no writes, files or URLs.
+
+        Args:
+            seconds: How long one statement may run.
+            memory_bytes: What one statement may take.
+        """
+        twin = object.__new__(Engine)
+        twin.address = self.address
+        twin._settings = {
+            **self._settings,
+            "max_threads": os.cpu_count() or 1,
+            "max_execution_time": seconds,
+            "max_memory_usage": memory_bytes,
+            "do_not_merge_across_partitions_select_final": 1,
+        }
+        twin._client = self._connect(twin._settings)
+        # Last, because nothing can be set after it.
+        twin._client.command("SET readonly = 1")
+        return twin
+
+    def command(
+        self, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> str | int | list[str]:
+        """Run a statement for its effect, or for one value."""
+        answer = self._client.command(sql, parameters=dict(parameters or {}))
+        return answer if isinstance(answer, (str, int, list)) else ""
+
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Run a query; its result as an Arrow table."""
+        return self._client.query_arrow(
+            sql, parameters=dict(parameters or {}), use_strings=True
+        )
+
+    def raw(
+        self,
+        sql: str,
+        output_format: str,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Run a query; its result in a ClickHouse output format."""
+        answer: bytes = self._client.raw_query(
+            sql, parameters=dict(parameters or {}), fmt=output_format
+        )
+        return answer
+
+    def insert_arrow(self, table: str, rows: pa.Table) -> None:
+        """Append an Arrow table to a table of the store's database."""
+        if rows.num_rows:
+            self._client.insert_arrow(f"{self.address.database}.{table}", rows)
+
+    def insert_native(self, table: str, columns: list[str], block: bytes) -> None:
+        """Append blocks in Native format to a table of the store's database."""
+        self._client.raw_insert(
+            f"{self.address.database}.{table}", columns, block, fmt="Native"
+        )
+
+    def close(self) -> None:
+        """Give the connection back; safe to call twice."""
+        with contextlib.suppress(ClickHouseError):
+            self._client.close()
+
+
+@contextlib.contextmanager
+def decoder(engine: Engine) -> Generator[Engine]:
+    """An engine in this process that can read journal segments.
+
+    The embedded store is one; beside a server it is an engine that keeps nothing.
+    """
+    if engine.address.embedded:
+        yield engine
+        return
+    local = object.__new__(Engine)
+    local.address = engine.address
+    local._settings = {}
+    local._client = clickhouse_connect.get_client(interface="chdb", path=_DECODER_PATH)
+    try:
+        yield local
+    finally:
+        local.close()

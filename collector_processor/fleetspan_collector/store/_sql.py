@@ -1,0 +1,63 @@
+"""The SQL of the store: one file per statement, loaded by name.
+
+A file may hold tokens such as ``@database@``; `render` fills them and refuses a
+statement in which one is left over. Values come as ClickHouse parameters
+(``{name:Type}``) wherever the engine takes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Final
+
+_TOKEN: Final = re.compile(r"@([a-z_]+)@")
+_COMMENT_LINE: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
+
+
+@cache
+def load(name: str) -> str:
+    """The text of ``sql/<name>.sql``, with ``@values@`` put in.
+
+    Raises:
+        FileNotFoundError: When there is no such statement.
+    """
+    folder = resources.files("fleetspan_collector.store") / "sql"
+    text = (folder / f"{name}.sql").read_text(encoding="utf-8")
+    if "@values@" in text:
+        values = (folder / "_values.sql").read_text(encoding="utf-8").rstrip()
+        text = text.replace("@values@", values)
+    return text
+
+
+def fill(text: str, tokens: dict[str, str]) -> str:
+    """Put the tokens into a statement.
+
+    Raises:
+        KeyError: When the text names a token that was not given.
+    """
+    return _TOKEN.sub(lambda match: tokens[match.group(1)], text)
+
+
+def render(name: str, **tokens: str) -> str:
+    """A statement, ready to run.
+
+    Raises:
+        FileNotFoundError: When there is no such statement.
+        KeyError: When it names a token that was not given.
+    """
+    return fill(load(name), tokens)
+
+
+def quote(text: str) -> str:
+    """A string as the inside of a ClickHouse literal, without the quotes."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def statements(text: str) -> Iterator[str]:
+    """The statements of a migration, without comments; each ends with ``;``."""
+    for statement in _COMMENT_LINE.sub("", text).split(";\n"):
+        if statement.strip():
+            yield statement.strip().rstrip(";")

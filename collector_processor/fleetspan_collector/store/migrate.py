@@ -1,0 +1,118 @@
+"""The store's schema: numbered migrations, and the views made anew at every start.
+
+The generation is the number of the last migration, kept in the store itself. An older
+store is brought up to date; a newer one is refused, untouched.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from fleetspan_collector._errors import UnreachableError
+from fleetspan_collector.store import _sql
+from fleetspan_collector.store._engine import Engine
+
+logger = logging.getLogger("fleetspan.store")
+
+_GENERATIONS: Final = "fleetspan_schema"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long rows are kept, in days; 0 keeps them for ever.
+
+    Attributes:
+        traces_days: Spans and all that is derived from them.
+        logs_days: Log records.
+        metrics_days: Metric points.
+    """
+
+    traces_days: int = 30
+    logs_days: int = 30
+    metrics_days: int = 90
+
+
+def latest_generation() -> int:
+    """The schema generation that this version of Fleetspan writes."""
+    return max(_migrations())
+
+
+def stored_generation(engine: Engine) -> int:
+    """The schema generation of a store; 0 when it has none yet."""
+    database = engine.address.database
+    exists = engine.command(f"EXISTS TABLE {database}.{_GENERATIONS}")
+    if not int(str(exists)):
+        return 0
+    return int(str(engine.command(f"SELECT max(Generation) FROM {database}.{_GENERATIONS}")))
+
+
+def migrate(engine: Engine, *, retention: Retention, idle_timeout_s: float) -> int:
+    """Bring a store up to date.
+
+    Args:
+        engine: A connection that may write.
+        retention: How long new tables keep their rows.
+        idle_timeout_s: Silence, in seconds, after which a run is shown as abandoned.
+
+    Returns:
+        The schema generation, now.
+
+    Raises:
+        UnreachableError: When a newer version of Fleetspan made the store.
+    """
+    database = engine.address.database
+    tokens = _tokens(engine, retention)
+    engine.command(_sql.fill("CREATE DATABASE IF NOT EXISTS @database@ @on_cluster@", tokens))
+    found, latest = stored_generation(engine), latest_generation()
+    if found > latest:
+        raise UnreachableError(
+            "the store is of a newer generation than this Fleetspan",
+            because=f"its schema is generation {found}, this version knows {latest}",
+            suggestion="pip install --upgrade fleetspan",
+        )
+    engine.command(
+        _sql.fill(
+            f"CREATE TABLE IF NOT EXISTS @database@.{_GENERATIONS} @on_cluster@"
+            " (Generation UInt32, AppliedAt DateTime DEFAULT now())"
+            " ENGINE = @replicated@MergeTree ORDER BY Generation"
+            " SETTINGS fsync_after_insert = 1, fsync_part_directory = 1",
+            tokens,
+        )
+    )
+    for generation, text in sorted(_migrations().items()):
+        if generation > found:
+            logger.info("bringing the store to schema generation %d", generation)
+            for statement in _sql.statements(text):
+                engine.command(_sql.fill(statement, tokens))
+            engine.command(
+                f"INSERT INTO {database}.{_GENERATIONS} (Generation) VALUES ({generation})"
+            )
+    views = {**tokens, "idle_seconds": str(int(idle_timeout_s))}
+    for statement in _sql.statements(_sql.load("views")):
+        engine.command(_sql.fill(statement, views))
+    return latest
+
+
+def _tokens(engine: Engine, retention: Retention) -> dict[str, str]:
+    cluster = engine.address.cluster
+    forever = 36_500
+    return {
+        "database": engine.address.database,
+        "on_cluster": f"ON CLUSTER {cluster}" if cluster else "",
+        "replicated": "Replicated" if cluster else "",
+        "traces_days": str(retention.traces_days or forever),
+        "logs_days": str(retention.logs_days or forever),
+        "metrics_days": str(retention.metrics_days or forever),
+    }
+
+
+def _migrations() -> dict[int, str]:
+    folder = resources.files("fleetspan_collector.store") / "migrations"
+    return {
+        int(file.name.split("_", 1)[0]): file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    }

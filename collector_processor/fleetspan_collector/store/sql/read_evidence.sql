@@ -1,0 +1,67 @@
+-- What is known of each thing in some groups, one row per thing: every fact from the
+-- best source that has it, a token vector whole from one source.
+-- tokens:  database, groups (a condition on evidence)
+-- returns: one row per (Tenant, GroupKey, Key), with Node and ParentNode as its place
+--          in the tree (64-bit hashes; 0 stands for no parent)
+WITH
+    (SourceRank, Rank) AS standing,
+    ((x) -> argMaxIf(x, standing, x != '')) AS best,
+    ((x) -> argMaxIf(x, standing, x IS NOT NULL)) AS best_known,
+    argMaxIf(
+        (evidence.InputTokens, evidence.CacheReadTokens, evidence.CacheWriteTokens, evidence.CacheWrite5mTokens, evidence.CacheWrite1hTokens, evidence.OutputTokens, evidence.ReasoningTokens),
+        standing, evidence.UsageKnown = 1) AS usage
+SELECT
+    Tenant,
+    GroupKey,
+    Key,
+    sipHash64(Tenant, GroupKey, Key) AS Node,
+    if(best(ParentKey) = '', 0, sipHash64(Tenant, GroupKey, best(ParentKey))) AS ParentNode,
+    argMax(evidence.Kind, standing) AS Kind,
+    best(evidence.RunId) AS RunId,
+    best(evidence.AgentId) AS AgentId,
+    best(evidence.ParentAgentId) AS ParentAgentId,
+    best(evidence.SpawnToolCallId) AS SpawnToolCallId,
+    best(evidence.SessionId) AS SessionId,
+    best(evidence.Environment) AS Environment,
+    best(evidence.Project) AS Project,
+    best(evidence.User) AS User,
+    best(evidence.Service) AS Service,
+    best(evidence.Host) AS Host,
+    max(evidence.ProcessId) AS ProcessId,
+    best(evidence.Name) AS Name,
+    best(evidence.Type) AS Type,
+    best(evidence.Task) AS Task,
+    best(evidence.Model) AS Model,
+    best(evidence.Provider) AS Provider,
+    best(evidence.ResponseId) AS ResponseId,
+    best(evidence.ToolCallId) AS ToolCallId,
+    best(evidence.ArgumentsHash) AS ArgumentsHash,
+    best(evidence.ResultHash) AS ResultHash,
+    best(evidence.FinishReason) AS FinishReason,
+    best(evidence.Error) AS Error,
+    -- What has ended stays ended, whatever arrives later.
+    argMax(evidence.Status, transform(evidence.Status, ['running', 'abandoned', 'ok', 'error'], [1, 2, 3, 4], 0)) AS Status,
+    argMaxIf(evidence.StartTime, standing, evidence.Source != 'liveness') AS StartTime,
+    best_known(evidence.EndTime) AS EndTime,
+    max(evidence.LastActivity) AS LastActivity,
+    max(evidence.UsageKnown) AS UsageKnown,
+    tupleElement(usage, 1) AS InputTokens,
+    tupleElement(usage, 2) AS CacheReadTokens,
+    tupleElement(usage, 3) AS CacheWriteTokens,
+    tupleElement(usage, 4) AS CacheWrite5mTokens,
+    tupleElement(usage, 5) AS CacheWrite1hTokens,
+    tupleElement(usage, 6) AS OutputTokens,
+    tupleElement(usage, 7) AS ReasoningTokens,
+    best_known(evidence.ReportedCostUsd) AS ReportedCostUsd,
+    best_known(evidence.TimeToFirstTokenMs) AS TimeToFirstTokenMs,
+    best_known(evidence.Attempts) AS Attempts,
+    best_known(evidence.ResultBytes) AS ResultBytes,
+    best_known(evidence.PermissionWaitMs) AS PermissionWaitMs,
+    best_known(evidence.Success) AS Success,
+    arraySort(groupUniqArray(toString(Source))) AS Sources,
+    -- Order-free over sources and over repeats of one report.
+    arrayReduce('groupBitXor', arrayDistinct(groupArray(sipHash64(Source, Rank)))) AS Content
+FROM @database@.evidence
+WHERE @groups@
+GROUP BY Tenant, GroupKey, Key
+ORDER BY Tenant, GroupKey, Key
