@@ -1,6 +1,6 @@
 """Runs to read."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ USAGE: dict[str, Any] = {
 
 def make_agent(agent_id: str, **changes: Any) -> AgentRow:
     """Return an agent of run ``aaa111``, with some fields changed."""
-    agent: Any = {
+    row: dict[str, Any] = {
         **USAGE,
         "run_id": "aaa111",
         "session_id": "s1",
@@ -40,12 +40,12 @@ def make_agent(agent_id: str, **changes: Any) -> AgentRow:
         "failed_tools": [],
         **changes,
     }
-    return agent
+    return cast("AgentRow", row)
 
 
 def make_run(run_id: str, agents: list[AgentRow], **changes: Any) -> RunDetail:
     """Return a run of ten seconds, with some fields changed."""
-    run: Any = {
+    row: dict[str, Any] = {
         **USAGE,
         "run_id": run_id,
         "session_id": "s1",
@@ -56,7 +56,7 @@ def make_run(run_id: str, agents: list[AgentRow], **changes: Any) -> RunDetail:
         "agents": agents,
         **changes,
     }
-    return run
+    return cast("RunDetail", row)
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ def make_collector(settings: Settings) -> Collector:
     # Here, because it brings the engine with it, which most commands do not need.
     from fleetspan_collector.collector import Collector as RealCollector
 
-    return RealCollector(settings)
+    collector: Collector = RealCollector(settings)
+    return collector
 
 
 def check_start(settings: Settings) -> None:
@@ -54,7 +55,10 @@ def check_start(settings: Settings) -> None:
 
 
 async def serve(
-    settings: Settings, *, ready: Callable[[Endpoints], None]
+    settings: Settings,
+    *,
+    ready: Callable[[Endpoints], None],
+    make: Callable[[Settings], Collector] = make_collector,
 ) -> signal.Signals:
     """Run a collector until SIGINT or SIGTERM, then stop it in order.
 
@@ -63,6 +67,7 @@ async def serve(
     Args:
         settings: The collector's settings.
         ready: Called with what it listens on, once it does.
+        make: Makes the collector.
 
     Returns:
         The signal that ended it.
@@ -83,7 +88,7 @@ async def serve(
 
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, on_signal, each)
-    collector = make_collector(settings)
+    collector = make(settings)
     endpoints = await collector.start()
     try:
         write_endpoints(settings.data, endpoints)

@@ -50,21 +50,17 @@ def translate(error: Exception) -> CollectorError:
         )
     if isinstance(error, _ClickException):
         return _from_click(error)
-    if isinstance(error, OSError) and error.errno in {
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-    }:
-        return UnreachableError(
-            f"{error.filename or 'a file'} cannot be used",
-            because=error.strerror or str(error),
-            suggestion="choose a directory that you may write, with --data DIRECTORY",
-        )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return UnreachableError(
             "the disk is full",
             because=str(error),
             suggestion="free some space, or move the data with --data DIRECTORY",
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return UnreachableError(
+            f"{error.filename} cannot be used",
+            because=error.strerror or str(error),
+            suggestion="choose a directory that you may write, with --data DIRECTORY",
         )
     return CollectorError(
         "fleetspan itself failed",
@@ -77,12 +73,12 @@ def _from_click(error: Any) -> CollectorError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "fleetspan"
     message = error.format_message().rstrip(".")
-    because, _, hint = message.partition(" (Possible ")
-    hint = hint.rstrip(")").replace("options: ", "did you mean ") if hint else ""
-    because, _, guess = because.partition(" Did you mean ")
-    guess = guess and f"did you mean {guess.rstrip('?')}?"
+    because, _, guess = message.replace(
+        "(Possible options: ", "Did you mean "
+    ).partition(" Did you mean ")
+    guess = guess.rstrip("?).")
     return UsageError(
         f"the command line of '{path}' is not right",
         because=because.rstrip(". "),
-        suggestion=guess or hint or f"{path} --help",
+        suggestion=f"did you mean {guess}?" if guess else f"{path} --help",
     )

@@ -14,7 +14,7 @@ def nowhere(tmp_path: Path) -> dict[str, str]:
     return {"FLEETSPAN_DATA": str(tmp_path / "data")}
 
 
-def test_flag_before_environment_before_file_before_default(tmp_path: Path):
+def test_flag_before_environment_before_file_before_default(tmp_path: Path) -> None:
     """The first place that has a setting wins, and its origin says which it was."""
     data = tmp_path / "data"
     data.mkdir()
@@ -39,7 +39,7 @@ def test_flag_before_environment_before_file_before_default(tmp_path: Path):
     assert loaded.file == file
 
 
-def test_defaults(nowhere: dict[str, str], tmp_path: Path):
+def test_defaults(nowhere: dict[str, str], tmp_path: Path) -> None:
     """Without anything set, everything listens on loopback and the store is embedded."""
     settings = load(environ=nowhere).settings
     assert {name: show(each) for name, each in settings.endpoints.items()} == {
@@ -59,7 +59,7 @@ def test_defaults(nowhere: dict[str, str], tmp_path: Path):
     assert settings.cpu_budget_idle_cores == 0.05
 
 
-def test_store_lies_under_the_data_directory(tmp_path: Path):
+def test_store_lies_under_the_data_directory(tmp_path: Path) -> None:
     """Settings made in code put the embedded store under their data directory."""
     assert Settings(data=tmp_path).store.path == tmp_path / "store"
 
@@ -82,7 +82,7 @@ def test_store_lies_under_the_data_directory(tmp_path: Path):
 )
 def test_values_are_read(
     nowhere: dict[str, str], variable: str, value: str, field: str, expected: object
-):
+) -> None:
     """Endpoints, sizes with units, zeros and switches are read as documented."""
     settings = load(environ={**nowhere, variable: value}).settings
     assert getattr(settings, field) == expected
@@ -110,7 +110,7 @@ def test_values_are_read(
 )
 def test_unusable_values_are_refused(
     nowhere: dict[str, str], variable: str, value: str, because: str
-):
+) -> None:
     """A value that cannot be used is an answer that names the variable."""
     with pytest.raises(UsageError) as caught:
         load(environ={**nowhere, variable: value})
@@ -118,7 +118,7 @@ def test_unusable_values_are_refused(
     assert caught.value.exit_code == 2
 
 
-def test_insecure_allows_a_wider_bind(nowhere: dict[str, str]):
+def test_insecure_allows_a_wider_bind(nowhere: dict[str, str]) -> None:
     """Listening beyond loopback takes an explicit --insecure."""
     environ = {**nowhere, "FLEETSPAN_WEB": "0.0.0.0:4319"}
     assert load({"insecure": True}, environ=environ).settings.web == Endpoint(
@@ -127,7 +127,7 @@ def test_insecure_allows_a_wider_bind(nowhere: dict[str, str]):
     )
 
 
-def test_unknown_variable_is_refused_with_a_guess(nowhere: dict[str, str]):
+def test_unknown_variable_is_refused_with_a_guess(nowhere: dict[str, str]) -> None:
     """A misspelt variable is not silently without effect."""
     with pytest.raises(UsageError) as caught:
         load(environ={**nowhere, "FLEETSPAN_GRCP": "off"})
@@ -135,7 +135,7 @@ def test_unknown_variable_is_refused_with_a_guess(nowhere: dict[str, str]):
     assert caught.value.suggestion == "did you mean 'FLEETSPAN_GRPC'?"
 
 
-def test_unknown_key_of_the_file_is_refused_with_a_guess(tmp_path: Path):
+def test_unknown_key_of_the_file_is_refused_with_a_guess(tmp_path: Path) -> None:
     """A misspelt key of the file is not silently without effect."""
     (tmp_path / "config.toml").write_text("idle_timeout = 5\n")
     with pytest.raises(UsageError) as caught:
@@ -143,20 +143,20 @@ def test_unknown_key_of_the_file_is_refused_with_a_guess(tmp_path: Path):
     assert caught.value.suggestion == "did you mean 'idle_timeout_s'?"
 
 
-def test_the_sdks_own_variables_are_ignored(nowhere: dict[str, str]):
+def test_the_sdks_own_variables_are_ignored(nowhere: dict[str, str]) -> None:
     """A shell may set the SDK's variables and use the command."""
     environ = {**nowhere, "FLEETSPAN_CAPTURE_CONTENT": "true"}
     assert load(environ=environ).settings.tenant == ""
 
 
-def test_named_file_must_exist(tmp_path: Path):
+def test_named_file_must_exist(tmp_path: Path) -> None:
     """FLEETSPAN_CONFIG names a file that is there."""
     missing = tmp_path / "missing.toml"
     with pytest.raises(UsageError, match="cannot be read"):
         load(environ={"FLEETSPAN_CONFIG": str(missing)})
 
 
-def test_named_file_goes_before_the_one_in_the_data_directory(tmp_path: Path):
+def test_named_file_goes_before_the_one_in_the_data_directory(tmp_path: Path) -> None:
     """Only one file is read."""
     named = tmp_path / "named.toml"
     named.write_text(f'data = "{tmp_path}"\ntenant = "named"\n')
@@ -165,7 +165,7 @@ def test_named_file_goes_before_the_one_in_the_data_directory(tmp_path: Path):
     assert (settings.tenant, settings.idle_timeout_s) == ("named", 900.0)
 
 
-def test_file_that_is_no_toml_is_refused(tmp_path: Path):
+def test_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     """The error names the file and the place in it."""
     (tmp_path / "config.toml").write_text("grpc = off\n")
     with pytest.raises(UsageError, match="is not TOML") as caught:
@@ -173,7 +173,7 @@ def test_file_that_is_no_toml_is_refused(tmp_path: Path):
     assert "line 1" in caught.value.because
 
 
-def test_file_cannot_move_the_directory_it_was_found_in(tmp_path: Path):
+def test_file_cannot_move_the_directory_it_was_found_in(tmp_path: Path) -> None:
     """A config.toml inside the data directory does not name another one."""
     (tmp_path / "config.toml").write_text('data = "/elsewhere"\n')
     with pytest.raises(UsageError, match="cannot be used"):
@@ -189,7 +189,7 @@ def test_file_cannot_move_the_directory_it_was_found_in(tmp_path: Path):
         "postgres://me:s3cret@db/otel",
     ],
 )
-def test_password_is_in_no_error(nowhere: dict[str, str], value: str):
+def test_password_is_in_no_error(nowhere: dict[str, str], value: str) -> None:
     """What is wrong with a store's address is said without its password."""
     with pytest.raises(UsageError) as caught:
         load(environ={**nowhere, "FLEETSPAN_STORE": value})
@@ -197,7 +197,7 @@ def test_password_is_in_no_error(nowhere: dict[str, str], value: str):
     assert "s3cret" not in f"{error} {error.because} {error.suggestion}"
 
 
-def test_password_is_masked(nowhere: dict[str, str]):
+def test_password_is_masked(nowhere: dict[str, str]) -> None:
     """A shown store has *** for its password, and keeps the rest."""
     store = "clickhouse://me:s3cret@db:9000/traces?cluster=main"
     settings = load(environ={**nowhere, "FLEETSPAN_STORE": store}).settings
