@@ -27,11 +27,12 @@ from fleetspan._api import (
     tool,
     validation,
 )
+from fleetspan._calls import LLM, Tool
 from fleetspan._config import Config
 from fleetspan._errors import ConfigError, FleetspanError
 from fleetspan._guard import suppressed_errors
 from fleetspan._propagation import continue_from, inject, mcp_meta, subprocess_env
-from fleetspan._spans import LLM, Agent, Run, Tool
+from fleetspan._spans import Agent, Run
 from fleetspan._subscribers import Notice, Subscription, subscribe
 from fleetspan._threads import ContextExecutor, wrap
 

@@ -1,25 +1,31 @@
 """What runs, agents, llm calls and tool calls have in common."""
 
+# ruff: noqa: BLE001 - nothing of ours may reach the program; note() logs it
+
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 from opentelemetry import trace
-from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
-from fleetspan import _runtime, _subscribers
 from fleetspan import _semconv as semconv
+from fleetspan import _subscribers
 from fleetspan._content import readable
 from fleetspan._decorate import decorate
 from fleetspan._events import Events, event_attributes
 from fleetspan._guard import complain, guard, note
+from fleetspan._runtime import Runtime, current
 from fleetspan._scope import SCOPE_KEY, SPAN_KEY, Scope, enclosing, leave
+from fleetspan._start_events import emit_start
 from fleetspan._subscribers import Notice
+
+if TYPE_CHECKING:
+    from fleetspan._metrics import Instruments
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +63,7 @@ class Activity(Scope, Events):
     _span: Span = _NO_SPAN
     _parent_span: Span | None = None
     _context: Context | None = None
-    _runtime: _runtime.Runtime
+    _runtime: Runtime
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -77,7 +83,7 @@ class Activity(Scope, Events):
     def _finish(self, late: dict[str, Any]) -> None:
         """Add the attributes that are known only at the end."""
 
-    def _measure(self, runtime: _runtime.Runtime) -> None:
+    def _measure(self, runtime: Runtime, instruments: Instruments) -> None:
         """Have the metrics recorded."""
 
     def _called_with(self, names: tuple[str, ...], args: Any, kwargs: Any) -> None:
@@ -116,7 +122,7 @@ class Activity(Scope, Events):
 
     # --- what the user records
 
-    def set(self, name: str, value: str | bool | int | float | list[str]) -> None:
+    def set(self, name: str, value: str | bool | float | list[str]) -> None:
         """Record an attribute of your own.
 
         Args:
@@ -259,7 +265,7 @@ class Activity(Scope, Events):
         self.error_type = None
         self._end_ns = 0
         self._late: dict[str, Any] = {}
-        self._runtime = runtime = _runtime.current()
+        self._runtime = runtime = current()
         scope, context = enclosing(context)
         self._attributes = attributes = self._begin(scope)
         self._start_ns = start_ns = at_ns or runtime.clock()
@@ -287,7 +293,17 @@ class Activity(Scope, Events):
         values[SCOPE_KEY] = self
         self._context = Context(values)
         if self._start_event is not None and runtime.logger is not None:
-            runtime.defer(_emit_start, self)
+            runtime.defer(
+                emit_start,
+                (
+                    runtime.logger,
+                    self._start_event,
+                    start_ns,
+                    attributes,
+                    self._span.get_span_context(),
+                    self._parent_span and self._parent_span.get_span_context(),
+                ),
+            )
         if _subscribers.by_kind:
             self._tell(".start", start_ns, attributes)
 
@@ -317,7 +333,7 @@ class Activity(Scope, Events):
             self._end_ns = end_ns
             span.end(end_ns)
             if runtime.instruments is not None:
-                self._measure(runtime)
+                self._measure(runtime, runtime.instruments)
             if _subscribers.by_kind:
                 self._tell(".end", end_ns, {**self._attributes, **late})
 
@@ -362,7 +378,7 @@ class Activity(Scope, Events):
         mine = self._span.get_span_context()
         outer = self._parent_span.get_span_context() if self._parent_span else None
         if not mine.span_id or (outer is not None and outer.span_id == mine.span_id):
-            return format(random.getrandbits(64) or 1, "016x")  # noqa: S311
+            return format(random.getrandbits(64) or 1, "016x")
         return format(mine.span_id, "016x")
 
     def _content(self, name: str, value: object) -> None:
@@ -370,26 +386,3 @@ class Activity(Scope, Events):
         if value is not None and self._is_open(name) and self._runtime.capture_content:
             with guard("capture content"):
                 self._late[name] = readable(value)
-
-
-def _emit_start(activity: Activity) -> None:
-    """Send the log event that says that something has started."""
-    span, logger = activity._span, activity._runtime.logger
-    if logger is None or not span.get_span_context().trace_flags.sampled:
-        return
-    attributes = dict(activity._attributes)
-    if activity._parent_span is not None:
-        parent = activity._parent_span.get_span_context()
-        if parent.is_valid:
-            attributes[semconv.PARENT_SPAN_ID] = format(parent.span_id, "016x")
-    logger.emit(
-        LogRecord(
-            timestamp=activity._start_ns,
-            observed_timestamp=activity._start_ns,
-            context=activity._context,
-            severity_number=SeverityNumber.INFO,
-            severity_text="INFO",
-            attributes=attributes,
-            event_name=activity._start_event,
-        )
-    )

@@ -1,5 +1,7 @@
 """The functions that users call."""
 
+# ruff: noqa: D417 - the options are those of the overloads
+
 from __future__ import annotations
 
 import os
@@ -12,11 +14,12 @@ from opentelemetry.context import get_current
 
 from fleetspan import _events, _runtime, _subscribers
 from fleetspan import _semconv as semconv
+from fleetspan._calls import LLM, Tool
 from fleetspan._config import Config, Settings, load
 from fleetspan._guard import guard
 from fleetspan._providers import make_providers
 from fleetspan._scope import SCOPE_KEY, Scope
-from fleetspan._spans import LLM, Agent, Run, Tool
+from fleetspan._spans import Agent, Run
 from fleetspan._subscribers import Notice
 
 if TYPE_CHECKING:

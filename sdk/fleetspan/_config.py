@@ -1,5 +1,8 @@
 """The settings of the SDK: one frozen dataclass, each field also ``FLEETSPAN_*``."""
 
+# ruff: noqa: TRY004, RUF009 - a bad value is a ValueError whatever is wrong with it, and
+# _setting() is dataclasses.field() with a reader
+
 from __future__ import annotations
 
 import difflib
@@ -271,4 +274,6 @@ def _unknown(
 
 def _expected(name: str, known: tuple[str, ...] | list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "expected one of " + ", ".join(known)
+    return (
+        f"did you mean {close[0]}?" if close else "expected one of " + ", ".join(known)
+    )

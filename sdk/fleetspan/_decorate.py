@@ -5,6 +5,8 @@ would be current in the consumer too, at every ``yield``. Decorated generators t
 run each step in a context of their own.
 """
 
+# ruff: noqa: BLE001 - every exception is handed on to the generator inside
+
 from __future__ import annotations
 
 import functools
@@ -32,7 +34,9 @@ def decorate(template: Activity, function: Callable[P, R]) -> Callable[P, R]:
         template.name = getattr(function, "__name__", type(function).__name__)
     names = _parameters(function)
     if inspect.isasyncgenfunction(function):
-        return cast("Callable[P, R]", _around_async_generator(template, function, names))
+        return cast(
+            "Callable[P, R]", _around_async_generator(template, function, names)
+        )
     if inspect.isgeneratorfunction(function):
         return cast("Callable[P, R]", _around_generator(template, function, names))
     if inspect.iscoroutinefunction(function):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 
 from fleetspan import _semconv as semconv
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import Counter, Histogram, Meter
-
-    from fleetspan._spans import LLM, Agent, Run, Tool
+    from opentelemetry.metrics import Histogram, Meter
 
 # An empty context: no exemplar, whose reservoir would double the cost of a record.
 _NOWHERE = Context()
@@ -24,14 +22,14 @@ _SHARED = (
     semconv.RESPONSE_MODEL,
     semconv.ERROR_TYPE,
 )
-# attribute of a finished call -> latest counter
-_COUNTERS = {
-    semconv.INPUT_TOKENS: semconv.USAGE_INPUT,
-    semconv.OUTPUT_TOKENS: semconv.USAGE_OUTPUT,
-    semconv.CACHE_READ_TOKENS: semconv.USAGE_CACHE_READ,
-    semconv.CACHE_WRITE_TOKENS: semconv.USAGE_CACHE_WRITE,
-    semconv.REASONING_TOKENS: semconv.USAGE_REASONING,
-}
+# In the order in which a call reports its tokens.
+_COUNTERS = (
+    semconv.USAGE_INPUT,
+    semconv.USAGE_OUTPUT,
+    semconv.USAGE_CACHE_READ,
+    semconv.USAGE_CACHE_WRITE,
+    semconv.USAGE_REASONING,
+)
 
 
 class Instruments:
@@ -89,10 +87,11 @@ class Instruments:
         self._call_output = counts(
             semconv.CALL_OUTPUT, "{token}", "Output tokens of a call."
         )
-        self._counters: dict[str, Counter] = {
-            attribute: meter.create_counter(name, "{token}", "Tokens used, by kind.")
-            for attribute, name in _COUNTERS.items()
-        }
+        self._counters = tuple(
+            meter.create_counter(name, "{token}", "Tokens used, by kind.")
+            for name in _COUNTERS
+        )
+        self._sums: dict[tuple[Any, ...], list[int | None]] = {}
         if with_old:
             self._old_usage = counts(
                 semconv.OLD_TOKEN_USAGE, "{token}", "Tokens of a call, by type."
@@ -101,61 +100,73 @@ class Instruments:
                 semconv.OLD_TIME_TO_FIRST_CHUNK, call, "Time to the first chunk."
             )
 
-    def llm_ended(self, llm: LLM) -> None:
-        """Record a finished model call."""
-        said = llm.all_attributes()
-        labels = {name: said[name] for name in _SHARED if name in said}
-        duration_s = llm.duration_s
-        is_inference = llm.operation in semconv.INFERENCE_OPERATIONS
+    def llm_ended(self, call: tuple[Any, ...]) -> None:
+        """Record a model call: labels, tokens, seconds, seconds to the first chunk."""
+        key, tokens, duration_s, first_chunk_s = call
+        labels = {name: text for name, text in zip(_SHARED, key, strict=True) if text}
+        is_inference = key[0] in semconv.INFERENCE_OPERATIONS
         if is_inference:
             self._inference.record(duration_s, labels, context=_NOWHERE)
         if self._with_old or not is_inference:
             self._operation.record(duration_s, labels, context=_NOWHERE)
-        first = said.get(semconv.TIME_TO_FIRST_CHUNK)
-        if isinstance(first, float):
-            self._first_chunk.record(first, labels, context=_NOWHERE)
+        if first_chunk_s is not None:
+            self._first_chunk.record(first_chunk_s, labels, context=_NOWHERE)
             if self._with_old:
-                self._old_first_chunk.record(first, labels, context=_NOWHERE)
-        self._record_usage(said, labels)
-
-    def _record_usage(self, said: dict[str, object], labels: dict[str, object]) -> None:
-        usage_labels = {**labels, semconv.TOKEN_MODALITY: "unknown"}
-        for attribute, counter in self._counters.items():
-            tokens = said.get(attribute)
-            if isinstance(tokens, int):
-                counter.add(tokens, usage_labels, context=_NOWHERE)  # type: ignore[arg-type]
-        for attribute, histogram, token_type in (
-            (semconv.INPUT_TOKENS, self._call_input, "input"),
-            (semconv.OUTPUT_TOKENS, self._call_output, "output"),
+                self._old_first_chunk.record(first_chunk_s, labels, context=_NOWHERE)
+        sums = self._sums.setdefault(key, [None] * len(tokens))
+        for place, count in enumerate(tokens):
+            if count is not None:
+                sums[place] = count + (sums[place] or 0)
+        for count, histogram, token_type in (
+            (tokens[0], self._call_input, "input"),
+            (tokens[1], self._call_output, "output"),
         ):
-            tokens = said.get(attribute)
-            if isinstance(tokens, int):
-                histogram.record(tokens, labels, context=_NOWHERE)  # type: ignore[arg-type]
+            if count is not None:
+                histogram.record(count, labels, context=_NOWHERE)
                 if self._with_old:
                     old = {**labels, semconv.OLD_TOKEN_TYPE: token_type}
-                    self._old_usage.record(tokens, old, context=_NOWHERE)  # type: ignore[arg-type]
+                    self._old_usage.record(count, old, context=_NOWHERE)
 
-    def tool_ended(self, tool: Tool) -> None:
-        """Record a finished tool call."""
-        labels = {semconv.TOOL_NAME: tool.name}
-        if tool.error_type is not None:
-            labels[semconv.ERROR_TYPE] = tool.error_type
-        self._tool.record(tool.duration_s, labels, context=_NOWHERE)
+    def settle(self) -> None:
+        """Hand the sums since the last time to the counters.
 
-    def agent_ended(self, agent: Agent) -> None:
-        """Record a finished agent."""
-        labels = {semconv.AGENT_NAME: agent.name}
-        if agent.model is not None:
-            labels[semconv.REQUEST_MODEL] = agent.model
-        self._agent_inference_calls.record(agent.llm_calls, labels, context=_NOWHERE)
-        self._agent_tool_calls.record(agent.tool_calls, labels, context=_NOWHERE)
-        if agent.error_type is not None:
-            labels = {**labels, semconv.ERROR_TYPE: agent.error_type}
-        self._agent.record(agent.duration_s, labels, context=_NOWHERE)
+        Recording costs OpenTelemetry some 10 microseconds; a busy program makes many calls
+        of one model between two rounds of the worker, and needs one each.
+        """
+        sums, self._sums = self._sums, {}
+        for key, totals in sums.items():
+            labels = {
+                name: text for name, text in zip(_SHARED, key, strict=True) if text
+            }
+            # We know counts of tokens, not whether they were text, image or audio.
+            labels[semconv.TOKEN_MODALITY] = "unknown"
+            for counter, total in zip(self._counters, totals, strict=True):
+                if total is not None:
+                    counter.add(total, labels, context=_NOWHERE)
 
-    def run_ended(self, run: Run) -> None:
-        """Record a finished run."""
-        labels = {semconv.WORKFLOW_NAME: run.name}
-        if run.error_type is not None:
-            labels[semconv.ERROR_TYPE] = run.error_type
-        self._workflow.record(run.duration_s, labels, context=_NOWHERE)
+    def tool_ended(self, call: tuple[Any, ...]) -> None:
+        """Record a tool call: name, error type, seconds."""
+        name, error_type, duration_s = call
+        labels = _with_error({semconv.TOOL_NAME: name}, error_type)
+        self._tool.record(duration_s, labels, context=_NOWHERE)
+
+    def agent_ended(self, agent: tuple[Any, ...]) -> None:
+        """Record an agent: name, model, error type, seconds, model calls, tool calls."""
+        name, model, error_type, duration_s, llm_calls, tool_calls = agent
+        labels = {semconv.AGENT_NAME: name}
+        if model is not None:
+            labels[semconv.REQUEST_MODEL] = model
+        self._agent_inference_calls.record(llm_calls, labels, context=_NOWHERE)
+        self._agent_tool_calls.record(tool_calls, labels, context=_NOWHERE)
+        labels = _with_error(labels, error_type)
+        self._agent.record(duration_s, labels, context=_NOWHERE)
+
+    def run_ended(self, run: tuple[Any, ...]) -> None:
+        """Record a run: name, error type, seconds."""
+        name, error_type, duration_s = run
+        labels = _with_error({semconv.WORKFLOW_NAME: name}, error_type)
+        self._workflow.record(duration_s, labels, context=_NOWHERE)
+
+
+def _with_error(labels: dict[str, str], error_type: str | None) -> dict[str, str]:
+    return labels if error_type is None else {**labels, semconv.ERROR_TYPE: error_type}

@@ -94,7 +94,9 @@ def make_providers(
     meter = meter_provider or _users_own(metrics.get_meter_provider())
     span_exporters = [] if tracer else _exporters("traces", config)
     log_exporters = [] if logger else _exporters("logs", config)
-    metric_exporters = [] if meter or not config.metrics else _exporters("metrics", config)
+    metric_exporters = (
+        [] if meter or not config.metrics else _exporters("metrics", config)
+    )
     # The same identity as the spans of the user's own provider.
     resource = getattr(tracer, "resource", None) or make_resource(config)
     ours: list[Any] = []
@@ -169,13 +171,13 @@ def _tracer_provider(config: Config, resource: Resource, exporters: list[Any]) -
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    from fleetspan._processors import GuardedSpanProcessors
+    from fleetspan._processors import guarded_span_processors
 
     provider = TracerProvider(
         resource=resource,
         # Its own exit handler may wait for 30 s and more; ours is bounded.
         shutdown_on_exit=False,
-        active_span_processor=GuardedSpanProcessors(),
+        active_span_processor=guarded_span_processors(),
     )
     for exporter in exporters:
         provider.add_span_processor(

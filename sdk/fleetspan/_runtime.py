@@ -4,6 +4,8 @@ Metrics and start events cost as much as a span each, so they are recorded on a 
 ours: the calling thread only appends to a queue.
 """
 
+# ruff: noqa: BLE001 - nothing of ours may reach the program; note() logs it
+
 from __future__ import annotations
 
 import atexit
@@ -28,6 +30,7 @@ SCOPE_VERSION: Final = "0.1.0"
 # of the exporters, long enough not to be woken for every span.
 _GATHER_S: Final = 0.02
 _MAX_PENDING: Final = 100_000
+_BATCH: Final = 1000
 
 Task = Callable[[Any], object]
 
@@ -85,6 +88,7 @@ class Runtime:
         """Have ``task(argument)`` called soon, off the calling thread, guarded."""
         if not self._deferred:
             _do(task, argument)
+            self._settle()
             return
         if len(self._pending) >= _MAX_PENDING:
             self.dropped += 1
@@ -102,7 +106,14 @@ class Runtime:
             hurry.clear()
             wake.clear()
             while pending:
-                _do(*pending.popleft())
+                for _ in range(min(len(pending), _BATCH)):
+                    _do(*pending.popleft())
+                self._settle()
+
+    def _settle(self) -> None:
+        if self.instruments is not None:
+            with guard("record a metric"):
+                self.instruments.settle()
 
     def flush(self, timeout_s: float) -> bool:
         """Send what has been recorded so far, for at most ``timeout_s`` seconds."""
@@ -129,6 +140,7 @@ class Runtime:
         finished = threading.Event()
 
         def run(until: float) -> None:
+            self._settle()
             try:
                 task(until)
             finally:

@@ -39,6 +39,7 @@ class Scope:
         agent_id: The agent at work, or None.
         agent_name: Its name.
         shared: Attributes that each span inside carries.
+        call_id: The model's id of the tool call at work, or None.
         owner: The agent at work when it is of this process.
         previous: The context that was current before, None for another process's scope.
         ended: True when it is over and must not become current again.
@@ -49,6 +50,7 @@ class Scope:
     agent_id: str | None = None
     agent_name: str | None = None
     shared: Mapping[str, Any] = {}
+    call_id: str | None = None
     owner: Agent | None = None
     previous: Context | None = None
     ended: bool = False
@@ -72,7 +74,9 @@ class RemoteScope(Scope):
             semconv.AGENT_ID: self.agent_id,
             semconv.AGENT_NAME: self.agent_name,
         }
-        self.shared = {name: value for name, value in pairs.items() if value is not None}
+        self.shared = {
+            name: value for name, value in pairs.items() if value is not None
+        }
 
 
 _NOBODY: Final = Scope()

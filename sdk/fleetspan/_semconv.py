@@ -6,6 +6,8 @@ called *latest* here. *Old* is what semantic-conventions v1.36.0 to v1.41.0 said
 differs. What the conventions do not name is ours, under ``fleetspan.``.
 """
 
+# ruff: noqa: S105 - tokens here are of models, not of authentication
+
 from __future__ import annotations
 
 from typing import Final

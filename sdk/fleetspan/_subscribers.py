@@ -1,12 +1,14 @@
 """In-process subscribers to every kind of activity."""
 
+# ruff: noqa: BLE001 - nothing of a subscriber's may reach the program; note() logs it
+
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from fleetspan._errors import ConfigError
 from fleetspan._guard import note
@@ -110,7 +112,7 @@ class Subscription:
                 else:
                     by_kind.pop(kind, None)
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -58,7 +58,9 @@ def _wrap_generator(
     return call
 
 
-def _wrap_coroutine(function: Callable[..., Any], captured: Context) -> Callable[..., Any]:
+def _wrap_coroutine(
+    function: Callable[..., Any], captured: Context
+) -> Callable[..., Any]:
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
         return await _run_in(function(*args, **kwargs), captured.copy())

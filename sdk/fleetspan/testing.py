@@ -1,4 +1,4 @@
-"""For your own tests: what was recorded, with the same ids and times on every run.
+r"""For your own tests: what was recorded, with the same ids and times on every run.
 
 ::
 
@@ -7,7 +7,7 @@
     def test_the_planner_asks_once():
         with capture() as recorded:
             plan()
-        assert recorded.tree() == "invoke_agent planner\\n  chat gpt-5"
+        assert recorded.tree() == "invoke_agent planner\n  chat gpt-5"
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from opentelemetry.trace import SpanContext
 
 from fleetspan import _runtime, _scope, _subscribers
 from fleetspan._config import Settings, load
-from fleetspan._processors import GuardedSpanProcessors
+from fleetspan._processors import guarded_span_processors
 from fleetspan._providers import Providers
 from fleetspan._subscribers import Notice
 
@@ -125,7 +125,9 @@ class Recorded:
         for resource in data.resource_metrics if data is not None else ():
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
-                    found[metric.name] = [_point(each) for each in metric.data.data_points]
+                    found[metric.name] = [
+                        _point(each) for each in metric.data.data_points
+                    ]
         return found
 
     def tree(self) -> str:
@@ -166,14 +168,14 @@ def capture(**settings: Unpack[Settings]) -> Generator[Recorded]:
     config, problems = load(dict(settings), {})
     if problems:
         raise problems[0]
-    spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()
+    spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     reader = InMemoryMetricReader()
     nowhere = Resource({"service.name": "test"})
     tracer = TracerProvider(
         resource=nowhere,
         shutdown_on_exit=False,
         id_generator=_CountedIds(),
-        active_span_processor=GuardedSpanProcessors(),
+        active_span_processor=guarded_span_processors(),
     )
     tracer.add_span_processor(SimpleSpanProcessor(spans))
     logger = LoggerProvider(resource=nowhere, shutdown_on_exit=False)
@@ -181,7 +183,9 @@ def capture(**settings: Unpack[Settings]) -> Generator[Recorded]:
     meter = MeterProvider([reader], resource=nowhere, shutdown_on_exit=False)
     providers = Providers(tracer=tracer, logger=logger, meter=meter)
     recorded = Recorded(spans, logs, reader)
-    runtime = _runtime.Runtime(config, providers, clock=_SteppingClock(), deferred=False)
+    runtime = _runtime.Runtime(
+        config, providers, clock=_SteppingClock(), deferred=False
+    )
     before = _runtime.replace(runtime)
     inbound_before = _scope.replace_inbound(Context())
     context_before = get_current()
