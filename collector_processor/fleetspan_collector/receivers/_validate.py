@@ -108,6 +108,8 @@ def _parse(message: type[Message], payload: bytes) -> Any:
     except DecodeError as error:
         # Its text is "Error parsing message with type …: what is wrong".
         what = str(error).rpartition(": ")[2] or "malformed"
+        if "MaxDepth" in what:
+            what = "values nest deeper than 100 messages"
         name = message.DESCRIPTOR.name
         raise Undecodable(f"the body is not a protobuf {name}: {what}") from None
 
