@@ -29,7 +29,6 @@ from fleetspan_collector.cli._checks import (
 from fleetspan_collector.cli._collector import make_collector
 from fleetspan_collector.cli._errors import translate
 from fleetspan_collector.cli._invocation import Invocation
-from fleetspan_collector.cli._round_trip import round_trip_ms
 from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.cli._text import plain
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
@@ -129,14 +128,23 @@ def _ready(endpoints: Endpoints) -> Check:
 def _schema(endpoints: Endpoints) -> Check:
     if endpoints.web is None:
         return Check(name="schema", status="warn", detail="the web port is off")
-    query = "SELECT max(Generation) AS generation FROM fleetspan_migrations"
+    from fleetspan_collector.store.migrate import latest_generation
+
+    query = "SELECT max(Generation) AS generation FROM fleetspan_schema"
     source = OwnerSource(endpoints.web, timeout_s=5.0)
     row = json.loads(b"".join(source.sql(query, "JSONEachRow")).splitlines()[0])
-    detail = f"generation {row['generation']}, the one of this version"
-    return Check(name="schema", status="ok", detail=detail)
+    found, latest = int(row["generation"]), latest_generation()
+    if found == latest:
+        return Check(name="schema", status="ok", detail=f"generation {found}")
+    detail = f"the store has generation {found}, this version knows {latest}"
+    fix = "stop the collector and start it again with this version"
+    return Check(name="schema", status="fail", detail=detail, fix=fix)
 
 
 def _round_trip(endpoints: Endpoints) -> Check:
+    # Here, because it brings gRPC with it, which no other command needs.
+    from fleetspan_collector.cli._round_trip import round_trip_ms
+
     took_ms = round_trip_ms(endpoints)
     detail = f"one span sent, stored and read back in {took_ms:.0f} ms"
     return Check(name="round trip", status="ok", detail=detail)

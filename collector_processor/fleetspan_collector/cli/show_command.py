@@ -71,15 +71,29 @@ def _tokens_line(run: RunDetail) -> str:
 
 
 def agents_table(run: RunDetail, width: int) -> Table:
-    """Make the tree of agents with a bar each over the run's wall time."""
+    """Make the tree of agents with a bar each over the run's wall time.
+
+    Columns go, least wanted first, as the terminal narrows.
+    """
     wide, middling = width >= 110, width >= 76
     nodes = list(tree(run["agents"]))
     names = [_name(node) for node in nodes]
     longest = max((name.cell_len for name in names), default=0)
     name_width = min(longest, _NAME_WIDTH, max(16, width // 3))
     # What the other columns take, gaps included.
-    others = (9 if wide else 0) + 9 + (16 if middling else 0) + 9 + (16 if wide else 0)
+    others = 18 + (16 if middling else 0) + (25 if wide else 0)
     bar_width = width - name_width - others - 4
+    table = _empty_table(name_width, bar_width, wide=wide, middling=middling)
+    bars = waterfall(run, [node.agent for node in nodes], max(bar_width, _MIN_BAR))
+    for node, name, bar in zip(nodes, names, bars, strict=True):
+        cells = [name, bar] if bar_width >= _MIN_BAR else [name]
+        table.add_row(*cells, *_figures(node.agent, wide=wide, middling=middling))
+    return table
+
+
+def _empty_table(
+    name_width: int, bar_width: int, *, wide: bool, middling: bool
+) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("agent", no_wrap=True, overflow="ellipsis", max_width=name_width)
     if bar_width >= _MIN_BAR:
@@ -96,26 +110,21 @@ def agents_table(run: RunDetail, width: int) -> Table:
         table.add_column(
             "failed tools", no_wrap=True, overflow="ellipsis", max_width=20
         )
-    bars = waterfall(run, [node.agent for node in nodes], max(bar_width, _MIN_BAR))
-    for node, name, bar in zip(nodes, names, bars, strict=True):
-        agent = node.agent
-        cells = [name]
-        if bar_width >= _MIN_BAR:
-            cells.append(bar)
-        if wide:
-            cells.append(status_text(agent["status"]))
-        cells.append(Text(duration(agent["duration_s"])))
-        if middling:
-            cells.append(Text(count(total_tokens(agent))))
-        cells.append(Text(cost_text(agent)))
-        if middling:
-            cells.append(
-                Text(str(agent["errors"]), style="red" if agent["errors"] else "")
-            )
-        if wide:
-            cells.append(Text(", ".join(plain(tool) for tool in agent["failed_tools"])))
-        table.add_row(*cells)
     return table
+
+
+def _figures(agent: AgentRow, *, wide: bool, middling: bool) -> list[Text]:
+    """Return an agent's cells behind its bar."""
+    cells = [status_text(agent["status"])] if wide else []
+    cells.append(Text(duration(agent["duration_s"])))
+    if middling:
+        cells.append(Text(count(total_tokens(agent))))
+    cells.append(Text(cost_text(agent)))
+    if middling:
+        cells.append(Text(str(agent["errors"]), style="red" if agent["errors"] else ""))
+    if wide:
+        cells.append(Text(", ".join(plain(tool) for tool in agent["failed_tools"])))
+    return cells
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,14 +224,11 @@ class Settings:
         parse.number(above=0),
         "Seconds of silence after which a run counts as abandoned.",
     )
-    retention_traces_days: int = _retention(30, "raw spans")
-    retention_logs_days: int = _retention(30, "raw log records")
-    retention_metrics_days: int = _retention(30, "raw metric points")
-    retention_claude_days: int = _retention(90, "raw Claude Code hooks and lines")
-    retention_evidence_days: int = _retention(30, "normalised evidence rows")
-    retention_runs_days: int = _retention(
-        365, "runs, agents, llm calls, tool calls and findings"
+    retention_traces_days: int = _retention(
+        30, "spans and all that is derived from them"
     )
+    retention_logs_days: int = _retention(30, "log records")
+    retention_metrics_days: int = _retention(90, "metric points")
     store_cap_bytes: int = _size(
         0,
         "Disk space that the embedded store may use; past it, the oldest days of raw "

@@ -123,3 +123,16 @@ def test_costs(amount: float | None, expected: str) -> None:
 def test_results_on_a_terminal_keep_lines_and_tabs() -> None:
     """Only what would drive the terminal is replaced."""
     assert plain_lines("a\tb\n\x1b[2J\r") == "a\tb\n\ufffd[2J\ufffd"
+
+
+def test_shell_completion_knows_the_commands(process: Any, monkeypatch: Any) -> None:
+    """A shell that completes ``fleetspan co`` is told ``config``."""
+    import os
+
+    words = {
+        "_FLEETSPAN_COMPLETE": "complete_bash",
+        "COMP_WORDS": "fleetspan co",
+        "COMP_CWORD": "1",
+    }
+    done = process(env={**os.environ, **words})
+    assert (done.code, done.out.split()) == (0, ["config"])

@@ -73,7 +73,7 @@ def test_store_lies_under_the_data_directory(tmp_path: Path) -> None:
         ("FLEETSPAN_JOURNAL_CAP_BYTES", "3 GiB", "journal_cap_bytes", 3_221_225_472),
         ("FLEETSPAN_JOURNAL_CAP_BYTES", "100MB", "journal_cap_bytes", 100_000_000),
         ("FLEETSPAN_FREE_DISK_FLOOR_BYTES", "0", "free_disk_floor_bytes", 0),
-        ("FLEETSPAN_RETENTION_RUNS_DAYS", "0", "retention_runs_days", 0),
+        ("FLEETSPAN_RETENTION_LOGS_DAYS", "0", "retention_logs_days", 0),
         ("FLEETSPAN_INSECURE", "yes", "insecure", True),
         ("FLEETSPAN_TENANT", "a", "tenant", "a"),
         # As in OpenTelemetry, an empty variable is as good as none.
