@@ -6,7 +6,8 @@ import contextlib
 import http.client
 import json
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote, urlencode
@@ -18,7 +19,12 @@ from fleetspan_collector.store.rows import RunDetail, RunRow
 from fleetspan_collector.web.lookup import Reader, find_run
 
 _PROBE_S: Final = 2.0
+_RETRY_S: Final = 0.05
 _CHUNK: Final = 64 * 1024
+
+
+class NoStoreError(UnreachableError):
+    """Nothing was ever recorded here."""
 
 
 class Source(Protocol):
@@ -108,7 +114,7 @@ class OwnerSource:
     @contextlib.contextmanager
     def _ask(
         self, method: str, path: str, body: bytes | None = None
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Generator[http.client.HTTPResponse]:
         where = Endpoint.parse(self.web)
         # Straight to the port: proxies of the environment are not for this machine.
         connection = http.client.HTTPConnection(
@@ -164,35 +170,83 @@ def find_owner(settings: Settings) -> tuple[Endpoints, int] | None:
     return found if alive.get("pid") == pid else None
 
 
+class ClosableReader(Reader, Protocol):
+    """A reader that holds something open."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def open_reader(settings: Settings) -> ClosableReader:
+    """Open the store of this installation for reading."""
+    # Here, because it brings the engine with it, which asking an owner does not need.
+    from fleetspan_collector.store.reader import StoreReader
+
+    reader: ClosableReader = StoreReader(settings)
+    return reader
+
+
 @contextlib.contextmanager
-def open_source(settings: Settings) -> Iterator[Source]:
+def open_source(
+    settings: Settings,
+    *,
+    opener: Callable[[Settings], ClosableReader] = open_reader,
+    patience_s: float = 10.0,
+) -> Generator[Source]:
     """Ask the owner of the data directory, or open the store for as long as needed.
+
+    Args:
+        settings: Where the data are.
+        opener: Opens the store.
+        patience_s: How long to wait, in seconds, while another command reads, or a
+            collector starts or stops.
 
     Raises:
         UnreachableError: When neither is possible.
     """
-    owner = find_owner(settings)
-    if owner is not None:
-        endpoints, pid = owner
-        if endpoints.web is None:
-            raise UnreachableError(
-                "the running collector cannot be asked",
-                because=f"process {pid} owns {settings.data} and its web port is off",
-                suggestion="start it without --web off",
-            )
-        yield OwnerSource(endpoints.web)
+    deadline = time.monotonic() + patience_s
+    while True:
+        owner = find_owner(settings)
+        if owner is not None:
+            yield _ask_owner(settings, *owner)
+            return
+        try:
+            lock = _lock(settings)
+        except NoStoreError:
+            raise
+        except UnreachableError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_S)
+            continue
+        with lock, contextlib.closing(opener(settings)) as reader:
+            yield LocalSource(reader)
         return
-    store = settings.store.path
-    if store is not None and not store.exists():
+
+
+def _ask_owner(settings: Settings, endpoints: Endpoints, pid: int) -> OwnerSource:
+    if endpoints.web is None:
         raise UnreachableError(
+            "the running collector cannot be asked",
+            because=f"process {pid} owns {settings.data} and its web port is off",
+            suggestion="start it without --web off",
+        )
+    return OwnerSource(endpoints.web)
+
+
+def _lock(settings: Settings) -> contextlib.AbstractContextManager[object]:
+    """Own the data directory while its embedded store is open; a server needs no owner."""
+    store = settings.store.path
+    if store is None:
+        return contextlib.nullcontext()
+    if not store.exists():
+        raise NoStoreError(
             "there is no store yet",
             because=f"nothing has been recorded in {store}",
             suggestion="fleetspan demo, or fleetspan up",
         )
-    from fleetspan_collector.store.reader import StoreReader
-
-    with DataLock(settings.data), contextlib.closing(StoreReader(settings)) as reader:
-        yield LocalSource(reader)
+    return DataLock(settings.data)
 
 
 def _lives(pid: int) -> bool:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,14 @@ import prometheus_client
 import pytest
 
 from fleetspan_collector._errors import CollectorError, UnreachableError, UsageError
-from fleetspan_collector.cli._source import LocalSource, OwnerSource, find_owner
-from fleetspan_collector.config import Endpoints, Settings, write_endpoints
+from fleetspan_collector.cli._source import (
+    LocalSource,
+    OwnerSource,
+    find_owner,
+    open_source,
+)
+from fleetspan_collector.config import Endpoints, Settings, load, write_endpoints
+from fleetspan_collector.journal.lock import DataLock
 from fleetspan_collector.receivers.http_server import HttpServer
 from fleetspan_collector.store.rows import RunDetail
 from fleetspan_collector.web.app import Sources, create_app
@@ -147,3 +154,50 @@ def test_owner_without_a_web_port_says_so(command: Any, tmp_path: Path) -> None:
     done = command("ls")
     assert done.code == 3
     assert done.err.splitlines()[2] == "try: start it without --web off"
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Settings:
+    """Settings of a directory in which something was recorded."""
+    (tmp_path / "store").mkdir()
+    return Settings(data=tmp_path)
+
+
+def test_without_an_owner_the_store_is_opened_under_the_lock(
+    stored: Settings, reader: MemoryReader
+) -> None:
+    """The directory is owned while the store is open, and free afterwards."""
+    with open_source(stored, opener=lambda _: reader) as source:
+        assert [run["run_id"] for run in source.runs(None, 1)] == ["aaa222"]
+        with pytest.raises(UnreachableError):
+            DataLock(stored.data)
+    DataLock(stored.data).close()
+
+
+def test_a_command_waits_for_another_one(
+    stored: Settings, reader: MemoryReader
+) -> None:
+    """Two commands at a time read one after the other."""
+    lock = DataLock(stored.data)
+    threading.Timer(0.2, lock.close).start()
+    with open_source(stored, opener=lambda _: reader) as source:
+        assert len(source.runs(None, None)) == 3
+
+
+def test_patience_ends_with_the_holder(stored: Settings, reader: MemoryReader) -> None:
+    """Who holds the directory for long is named."""
+    with (
+        DataLock(stored.data),
+        pytest.raises(UnreachableError, match=f"process {os.getpid()} "),
+        open_source(stored, opener=lambda _: reader, patience_s=0.0),
+    ):
+        pass
+
+
+def test_a_server_needs_no_lock(tmp_path: Path, reader: MemoryReader) -> None:
+    """Reading from a ClickHouse server makes nothing on this machine."""
+    store = load({"store": "clickhouse://db/otel"}, environ={}).settings.store
+    settings = Settings(data=tmp_path / "data", store=store)
+    with open_source(settings, opener=lambda _: reader) as source:
+        assert len(source.runs(None, None)) == 3
+    assert not (tmp_path / "data").exists()
