@@ -1,0 +1,208 @@
+"""From a journal segment to raw rows: the engine reads the file and inserts it itself.
+
+A segment is one statement per raw table. Each row carries the segment's batch id and
+its ordinal there, so that after a doubt the store can be asked which rows it holds and
+only the missing ones are inserted: no acknowledged row is lost, none stands twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from fleetspan_collector._signals import Signal
+from fleetspan_collector.journal import Segment
+from fleetspan_collector.store import _sql
+from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store._structure import STRUCTURES
+
+_METRIC_KINDS: Final = (
+    "gauge",
+    "sum",
+    "histogram",
+    "exponential_histogram",
+    "summary",
+)
+_TOO_MANY_PARTITIONS: Final = "TOO_MANY_PARTS"
+_PARTITIONS_AT_ONCE: Final = 90
+"""Below the engine's limit of 100 partitions for one block of an insert."""
+
+_SETTINGS: Final = """
+SETTINGS format_schema = '@schema@:Record', format_schema_source = 'file',
+    max_threads = 1, max_insert_threads = 1, max_block_size = 65536,
+    max_insert_block_size = 1048576, min_insert_block_size_rows = 1048576,
+    min_insert_block_size_bytes = 1073741824,
+    output_format_json_escape_forward_slashes = 0,
+    input_format_protobuf_skip_fields_with_unsupported_types_in_schema_inference = 1"""
+# One thread keeps the order of the file, and so every ordinal; one block makes one part.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    table: str
+    statement: str
+    day: str
+
+
+_TARGETS: Final = {
+    Signal.TRACES: (
+        _Target(table="otel_traces", statement="read_traces", day="toDate(Timestamp)"),
+    ),
+    Signal.LOGS: (
+        _Target(table="otel_logs", statement="read_logs", day="toDate(Timestamp)"),
+    ),
+    Signal.METRICS: tuple(
+        _Target(
+            table=f"otel_metrics_{kind}",
+            statement=f"read_metrics_{kind}",
+            day="toDate(TimeUnix)",
+        )
+        for kind in _METRIC_KINDS
+    ),
+}
+
+
+class RawWriter:
+    """Inserts segments into the raw tables.
+
+    Args:
+        store: A connection that may write; this object alone uses it.
+        decoder: An engine in this process that reads the segments' files; the store
+            itself when that is embedded.
+    """
+
+    def __init__(self, store: Engine, decoder: Engine) -> None:
+        self._store = store
+        self._decoder = decoder
+        self._columns: dict[str, list[str]] = {}
+        schema = resources.files("fleetspan_collector.store") / "formats/journal.proto"
+        self._settings = _sql.fill(_SETTINGS, {"schema": _sql.quote(str(schema))})
+
+    def insert(self, segment: Segment, *, doubtful: bool = False) -> None:
+        """Insert the rows of a segment.
+
+        Args:
+            segment: A sealed segment.
+            doubtful: Some of its rows may be in the store already.
+
+        Raises:
+            ClickHouseError: When the engine refuses it, or cannot be reached. What has
+                been inserted is then not known: the next attempt is doubtful.
+        """
+        for target in self._targets(segment):
+            select = self._select(segment.signal, target, segment.path, segment.batch_id)
+            try:
+                self._insert(target, select, segment.batch_id, "1", doubtful=doubtful)
+            except DatabaseError as error:
+                if _TOO_MANY_PARTITIONS not in str(error):
+                    raise
+                for days in self._days(target, select):
+                    self._insert(
+                        target, select, segment.batch_id, days, doubtful=True
+                    )
+
+    def readable(self, signal: Signal, path: Path) -> str | None:
+        """Tell whether the engine can read a file of records.
+
+        Returns:
+            ``None`` when it can, else the engine's reason.
+        """
+        for target in _TARGETS.get(signal, ()):
+            select = self._select(signal, target, path, "")
+            try:
+                self._decoder.raw(select + self._settings, "Null")
+            except DatabaseError as error:
+                return str(error).splitlines()[0][:500]
+        return None
+
+    def _targets(self, segment: Segment) -> Iterable[_Target]:
+        targets = _TARGETS.get(segment.signal, ())
+        if segment.signal is not Signal.METRICS:
+            return targets
+        count = _sql.render(
+            "count_metrics",
+            segment=_sql.quote(str(segment.path)),
+            structure=STRUCTURES[segment.signal],
+        )
+        points = self._decoder.arrow(count + self._settings).to_pylist()[0]
+        return [t for t, kind in zip(targets, _METRIC_KINDS, strict=True) if points[kind]]
+
+    def _select(
+        self, signal: Signal, target: _Target, path: Path, batch_id: str
+    ) -> str:
+        return _sql.render(
+            target.statement,
+            segment=_sql.quote(str(path)),
+            structure=STRUCTURES[signal],
+            batch_id=_sql.quote(batch_id),
+        )
+
+    def _insert(
+        self,
+        target: _Target,
+        select: str,
+        batch_id: str,
+        condition: str,
+        *,
+        doubtful: bool,
+    ) -> None:
+        if doubtful:
+            condition = f"({condition}) AND {self._missing(target, batch_id)}"
+        if condition != "1":
+            select = f"SELECT * FROM (\n{select}) WHERE {condition}"
+        columns = self._names(target, select)
+        if self._store.address.embedded:
+            listed = ", ".join(f"`{name}`" for name in columns)
+            table = f"{self._store.address.database}.{target.table}"
+            self._store.command(f"INSERT INTO {table} ({listed})\n{select}{self._settings}")
+            return
+        block = self._decoder.raw(select + self._settings, "Native")
+        if block:
+            self._store.insert_native(target.table, columns, block)
+
+    def _names(self, target: _Target, select: str) -> list[str]:
+        if target.table not in self._columns:
+            described = self._decoder.arrow(f"DESCRIBE ({select}){self._settings}")
+            self._columns[target.table] = described["name"].to_pylist()
+        return self._columns[target.table]
+
+    def _missing(self, target: _Target, batch_id: str) -> str:
+        """A condition that leaves out the rows that the store holds."""
+        held = self._store.arrow(
+            f"SELECT BatchOrdinal FROM {self._store.address.database}.{target.table}"
+            " WHERE BatchId = {batch_id:String} ORDER BY BatchOrdinal",
+            {"batch_id": batch_id},
+        )["BatchOrdinal"].to_pylist()
+        ranges = [
+            f"BatchOrdinal BETWEEN {first} AND {last}" for first, last in _ranges(held)
+        ]
+        return f"NOT ({' OR '.join(ranges)})" if ranges else "1"
+
+    def _days(self, target: _Target, select: str) -> Iterator[str]:
+        """Conditions that split a segment into few enough partitions each."""
+        found = self._decoder.arrow(
+            f"SELECT DISTINCT toString({target.day}) AS day FROM (\n{select})"
+            f" ORDER BY day{self._settings}"
+        )["day"].to_pylist()
+        for first in range(0, len(found), _PARTITIONS_AT_ONCE):
+            days = ", ".join(f"'{day}'" for day in found[first : first + _PARTITIONS_AT_ONCE])
+            yield f"{target.day} IN ({days})"
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Ascending numbers as ranges without gaps, both ends included."""
+    first = last = None
+    for number in numbers:
+        if last is not None and number <= last + 1:
+            last = number
+            continue
+        if first is not None and last is not None:
+            yield first, last
+        first = last = number
+    if first is not None and last is not None:
+        yield first, last
