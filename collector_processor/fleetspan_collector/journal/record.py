@@ -177,7 +177,7 @@ def scan(data: bytes, crc_seed: int) -> Iterator[Record | Damage]:
             )
         else:
             if not _intact(data, piece, crc_seed):
-                piece = Damage(offset=offset, length=piece.length, kind="corrupt")
+                piece = _corrupt(data, view, piece, crc_seed)
         yield piece
         offset += piece.length
 
@@ -240,10 +240,33 @@ def _intact(data: bytes, record: Record, crc_seed: int) -> bool:
     return bool(google_crc32c.extend(crc_seed, data[body:end]) == expected)
 
 
-def _search(data: bytes, view: memoryview, offset: int, crc_seed: int) -> Record | None:
-    """Return the first intact record that begins at or after an offset."""
+def _corrupt(data: bytes, view: memoryview, piece: Record, crc_seed: int) -> Damage:
+    """Return how far a record with a wrong checksum reaches."""
+    end = piece.offset + piece.length
+    # Where bytes are missing, the length leads into the records that follow.
+    following = _search(data, view, piece.offset + 1, crc_seed, before=end)
+    if following is None:
+        return Damage(offset=piece.offset, length=piece.length, kind="corrupt")
+    length = following.offset - piece.offset
+    return Damage(offset=piece.offset, length=length, kind="framing")
+
+
+def _search(
+    data: bytes,
+    view: memoryview,
+    offset: int,
+    crc_seed: int,
+    before: int | None = None,
+) -> Record | None:
+    """Return the first intact record that begins at or after an offset.
+
+    With ``before``, only one that begins before that offset.
+    """
     budget = _SEARCH_BYTES
+    before = len(data) if before is None else before
     for candidate in _CANDIDATE.finditer(data, offset + 1):
+        if candidate.start() >= before + _MAX_VARINT_BYTES:
+            return None
         for start in _starts(data, candidate.start(), offset):
             budget -= _CANDIDATE_BYTES
             if budget < 0:
@@ -253,7 +276,7 @@ def _search(data: bytes, view: memoryview, offset: int, crc_seed: int) -> Record
             except (_Torn, _Broken):
                 continue
             budget -= record.length
-            if _intact(data, record, crc_seed):
+            if start < before and _intact(data, record, crc_seed):
                 return record
     return None
 

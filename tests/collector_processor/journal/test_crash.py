@@ -45,7 +45,7 @@ def test_killed_under_load(tmp_path: Path, bench: Bench) -> None:
         acknowledged |= {line.rstrip(b"\n") for line in lines if line.endswith(b"\n")}
     journal = bench.open()
     held = bench.held(journal)
-    assert len(acknowledged) > 1000
+    assert len(acknowledged) > 100
     assert acknowledged - held.keys() == set()
     assert {payload: n for payload, n in held.items() if n != 1} == {}
     assert (journal.recovery.damaged, journal.recovery.failed) == (0, [])

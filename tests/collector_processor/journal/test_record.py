@@ -165,3 +165,26 @@ def test_one_flipped_byte_costs_one_record(
     pieces = record.scan(bytes(raw), SEED)
     found = [bytes(piece.payload) for piece in pieces if isinstance(piece, Record)]
     assert found == payloads[:hit] + payloads[hit + 1 :]
+
+
+@given(
+    st.lists(st.binary(max_size=300), min_size=1, max_size=6),
+    st.data(),
+)
+def test_missing_bytes_cost_what_they_belong_to(
+    payloads: list[bytes], data: st.DataObject
+) -> None:
+    """Where bytes are missing, only the records that held them are lost."""
+    records = [encode(payload) for payload in payloads]
+    raw = b"".join(records)
+    start = data.draw(st.integers(0, len(raw) - 1))
+    end = data.draw(st.integers(start + 1, len(raw)))
+    rest: list[bytes] = []
+    place = 0
+    for payload, item in zip(payloads, records, strict=True):
+        if place + len(item) <= start or place >= end:
+            rest.append(payload)
+        place += len(item)
+    pieces = record.scan(raw[:start] + raw[end:], SEED)
+    found = [bytes(piece.payload) for piece in pieces if isinstance(piece, Record)]
+    assert found == rest
