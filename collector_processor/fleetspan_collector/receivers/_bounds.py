@@ -35,14 +35,15 @@ class _Layout:
     Attributes:
         size: Bytes of one such message and its place in a list.
         messages: Fields that are messages.
-        per_item: Other repeated fields: bytes for each occurrence on the wire.
-        per_byte: Packed varints: bytes for each byte on the wire.
+        leaves: Other repeated fields: what each occurrence costs, and what each byte of
+            it costs (packed varints).
+        counted: Whether anything in such a message costs more than its bytes.
     """
 
     size: int
     messages: dict[int, _Layout] = field(default_factory=dict)
-    per_item: dict[int, int] = field(default_factory=dict)
-    per_byte: dict[int, int] = field(default_factory=dict)
+    leaves: dict[int, tuple[int, int]] = field(default_factory=dict)
+    counted: bool = False
 
 
 def _layout(descriptor: Descriptor, seen: dict[str, _Layout]) -> _Layout:
@@ -59,12 +60,13 @@ def _layout(descriptor: Descriptor, seen: dict[str, _Layout]) -> _Layout:
         if item.message_type is not None:
             layout.messages[tag] = _layout(item.message_type, seen)
         elif item.is_repeated and item.type in (kind.TYPE_STRING, kind.TYPE_BYTES):
-            layout.per_item[tag] = _STRING_SLOT_BYTES
+            layout.leaves[tag] = (_STRING_SLOT_BYTES, 0)
         elif item.is_repeated and item.type not in (
             kind.TYPE_FIXED64,
             kind.TYPE_DOUBLE,
         ):
-            layout.per_byte[tag] = _VARINT_SLOT_BYTES
+            layout.leaves[tag] = (0, _VARINT_SLOT_BYTES)
+    layout.counted = bool(layout.messages or layout.leaves)
     return layout
 
 
@@ -90,9 +92,11 @@ def _plan(signal: Signal) -> _Plan:
     per_byte = 1
     for layout in seen.values():
         costs = {tag: child.size for tag, child in layout.messages.items()}
-        for tag, cost in (costs | layout.per_item).items():
+        for tag, (item, byte) in layout.leaves.items():
+            costs[tag] = item
+            per_byte = max(per_byte, byte)
+        for tag, cost in costs.items():
             dearest[tag] = max(dearest.get(tag, 0), cost)
-        per_byte = max(per_byte, *layout.per_byte.values(), 1)
     screen: list[tuple[bytes, int]] = []
     for tag, cost in dearest.items():
         if tag < 128:
@@ -137,49 +141,62 @@ def check_parsed_bytes(signal: Signal, payload: bytes, *, limit_bytes: int) -> N
 def _walk(payload: bytes, root: _Layout, limit: int) -> int:
     """Add up what the messages of a payload cost, stopping beyond the limit.
 
-    Malformed input ends the walk of its message: decoding will refuse it anyway.
+    Malformed input ends the walk: decoding will refuse it anyway. Written for speed: it
+    sees up to some millions of fields, most with a tag and a length of one byte.
     """
     cost = 0
     stack = [(0, len(payload), root, 1)]
-    while stack:
-        position, end, layout, depth = stack.pop()
-        messages, per_item, per_byte = layout.messages, layout.per_item, layout.per_byte
-        while position < end:
-            tag, position = _varint(payload, position, end)
-            wire = tag & 7
-            if wire == 0:
-                _, position = _varint(payload, position, end)
-            elif wire == 1:
-                position += 8
-            elif wire == 5:
-                position += 4
-            elif wire == _LEN:
-                length, position = _varint(payload, position, end)
-                child = messages.get(tag)
-                if child is not None:
-                    cost += child.size
-                    if child.messages or child.per_item or child.per_byte:
-                        inner = min(position + length, end)
-                        if length and depth < _MAX_NESTING:
-                            stack.append((position, inner, child, depth + 1))
-                else:
-                    cost += per_item.get(tag, 0) + per_byte.get(tag, 0) * length
-                if cost > limit:
-                    return cost
-                position += length
+    try:
+        while stack:
+            position, end, layout, depth = stack.pop()
+            messages, leaves = layout.messages, layout.leaves
+            deeper = depth + 1
+            while position < end:
+                tag = payload[position]
+                position += 1
+                if tag > 127:
+                    tag, position = _varint(payload, position - 1)
+                wire = tag & 7
+                if wire == _LEN:
+                    length = payload[position]
+                    position += 1
+                    if length > 127:
+                        length, position = _varint(payload, position - 1)
+                    if tag in messages:
+                        child = messages[tag]
+                        cost += child.size
+                        if cost > limit:
+                            return cost
+                        if length and child.counted and depth < _MAX_NESTING:
+                            stack.append((position, position + length, child, deeper))
+                    elif tag in leaves:
+                        item, per_byte = leaves[tag]
+                        cost += item + per_byte * length
+                    position += length
+                elif wire == 0:
+                    while payload[position] > 127:
+                        position += 1
+                    position += 1
+                elif wire == 1:
+                    position += 8
+                elif wire == 5:
+                    position += 4
+    except IndexError:
+        pass
     return cost
 
 
-def _varint(payload: bytes, position: int, end: int) -> tuple[int, int]:
-    """Read a varint; past the end it is 0 and the position is the end."""
-    value = shift = 0
-    while position < end:
+def _varint(payload: bytes, position: int) -> tuple[int, int]:
+    """Read a varint; return it and the position behind it.
+
+    Raises:
+        IndexError: When the payload ends first, or it has more than 10 bytes.
+    """
+    value = 0
+    for shift in range(0, 70, 7):
         byte = payload[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 128:
             return value, position
-        shift += 7
-        if shift > 63:
-            break
-    return 0, end
+    raise IndexError
