@@ -25,14 +25,18 @@ class Retention:
     """How long rows are kept, in days; 0 keeps them for ever.
 
     Attributes:
-        traces_days: Spans and all that is derived from them.
+        traces_days: Spans.
         logs_days: Log records.
         metrics_days: Metric points.
+        evidence_days: Evidence, from which late reports are joined.
+        runs_days: Runs, agents, llm calls and tool calls.
     """
 
     traces_days: int = 30
     logs_days: int = 30
-    metrics_days: int = 90
+    metrics_days: int = 30
+    evidence_days: int = 30
+    runs_days: int = 365
 
 
 def latest_generation() -> int:
@@ -106,6 +110,8 @@ def _tokens(engine: Engine, retention: Retention) -> dict[str, str]:
         "traces_days": str(retention.traces_days or forever),
         "logs_days": str(retention.logs_days or forever),
         "metrics_days": str(retention.metrics_days or forever),
+        "evidence_days": str(retention.evidence_days or forever),
+        "runs_days": str(retention.runs_days or forever),
     }
 
 

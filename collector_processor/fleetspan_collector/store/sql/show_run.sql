@@ -21,7 +21,8 @@ SELECT
     ReasoningTokens AS reasoning_tokens,
     CostUsd AS cost_usd,
     UnpricedCalls AS unpriced_calls,
-    toUnixTimestamp(Bucket) AS bucket_s,
+    -- An hour of margin: a run keeps the hour under which it was first written.
+    toUnixTimestamp(toStartOfHour(least(Bucket, toDateTime(StartTime)))) - 3600 AS bucket_s,
     toUnixTimestamp(LastActivity) AS last_s
 FROM @database@.runs
 WHERE RunId = {run_id:String}

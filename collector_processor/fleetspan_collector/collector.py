@@ -1,0 +1,210 @@
+"""A running collector: receivers, journal, pipeline, store and web port, wired together.
+
+::
+
+    receivers ─► journal ─► pipeline (insert, derive, delete) ─► store ◄─ reader ◄─ web
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, ExitStack
+from typing import Final
+
+import prometheus_client
+
+from fleetspan_collector.config import Endpoint, Endpoints, Settings
+from fleetspan_collector.derive.derivation import Derivation
+from fleetspan_collector.derive.prices import PriceBook
+from fleetspan_collector.ingest.budget import Budget
+from fleetspan_collector.ingest.metrics import IngestMetrics
+from fleetspan_collector.ingest.pipeline import Pipeline
+from fleetspan_collector.ingest.raw_writer import RawWriter
+from fleetspan_collector.journal import (
+    DataLock,
+    Journal,
+    JournalMetrics,
+    JournalSettings,
+)
+from fleetspan_collector.receivers import (
+    GrpcReceiver,
+    HttpServer,
+    Intake,
+    OtlpHttpApp,
+    ReceiverMetrics,
+    ReceiverSettings,
+)
+from fleetspan_collector.store._engine import Engine, decoder
+from fleetspan_collector.store.opening import open_store
+from fleetspan_collector.store.reader import StoreReader
+from fleetspan_collector.web.app import Sources, create_app
+
+logger = logging.getLogger("fleetspan")
+
+_GRACE_S: Final = 5.0
+"""How long requests under way may take to end when the collector stops."""
+
+
+class Backstage(ExitStack):
+    """Everything behind the receivers: lock, store, journal and pipeline.
+
+    Also used without receivers, by commands that open a store that nobody owns.
+
+    Args:
+        settings: The collector's settings.
+        registry: Where all of it counts.
+
+    Raises:
+        CollectorError: When it cannot be opened; nothing is left open.
+    """
+
+    def __init__(
+        self, settings: Settings, registry: prometheus_client.CollectorRegistry
+    ) -> None:
+        super().__init__()
+        with contextlib.ExitStack() as opening:
+            opening.push(self)
+            self.enter_context(DataLock(settings.data))
+            self.prices = PriceBook.load(settings.price_override_file)
+            self.engine = self._closing(open_store(settings))
+            self.budget = Budget(
+                settings.cpu_budget_busy_cores, settings.cpu_budget_idle_cores
+            )
+            self.journal = self.enter_context(
+                Journal(
+                    settings.data / "journal",
+                    settings=_journal_settings(settings),
+                    metrics=JournalMetrics(registry),
+                )
+            )
+            store = self._closing(self.engine.another())
+            self.pipeline = Pipeline(
+                self.journal,
+                RawWriter(store, self.enter_context(decoder(store))),
+                Derivation(self._closing(self.engine.another()), self.prices),
+                self.budget,
+                IngestMetrics(registry),
+            )
+            opening.pop_all()
+
+    def _closing(self, engine: Engine) -> Engine:
+        self.callback(engine.close)
+        return engine
+
+
+class Collector:
+    """A collector that owns a data directory from `start` to `stop`.
+
+    Args:
+        settings: Where it keeps its data, what it listens on, and its limits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._registry = prometheus_client.CollectorRegistry()
+        self._open: AsyncExitStack | None = None
+
+    async def start(self) -> Endpoints:
+        """Take the directory, recover, listen, and say where.
+
+        Raises:
+            CollectorError: When it cannot; nothing is left open.
+        """
+        async with AsyncExitStack() as opening:
+            backstage = await asyncio.to_thread(
+                Backstage, self._settings, self._registry
+            )
+            opening.push_async_callback(asyncio.to_thread, backstage.close)
+            pipeline = backstage.pipeline
+            reader = await asyncio.to_thread(StoreReader, backstage.engine)
+            opening.callback(reader.close)
+            web = await self._start_web(reader, pipeline, opening)
+            opening.push_async_callback(self._drain, backstage)
+            pipeline.start()
+            grpc, http = await self._start_receivers(backstage.journal, opening)
+            self._open = opening.pop_all()
+        return Endpoints(otlp_grpc=grpc, otlp_http=http, web=web)
+
+    async def stop(self) -> None:
+        """Refuse what is new, store what is journaled, let go of everything."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.aclose()
+
+    async def _drain(self, backstage: Backstage) -> None:
+        await asyncio.to_thread(backstage.journal.close)
+        await asyncio.to_thread(backstage.pipeline.stop)
+
+    async def _start_receivers(
+        self, journal: Journal, opening: AsyncExitStack
+    ) -> tuple[str | None, str | None]:
+        settings = self._settings
+        intake = Intake(
+            journal,
+            ReceiverSettings(
+                max_request_bytes=settings.request_limit_bytes,
+                allowed_hosts=_served_names(settings),
+            ),
+            ReceiverMetrics(self._registry),
+            tenant_of=lambda headers: settings.tenant,
+        )
+        grpc = http = None
+        if settings.grpc is not None:
+            receiver = GrpcReceiver(intake, settings.grpc.host, settings.grpc.port)
+            await receiver.start()
+            opening.push_async_callback(receiver.stop, _GRACE_S)
+            grpc = _shown(settings.grpc, receiver.port)
+        if settings.http is not None:
+            server = HttpServer(
+                OtlpHttpApp(intake), settings.http.host, settings.http.port
+            )
+            await server.start()
+            opening.push_async_callback(server.stop, _GRACE_S)
+            http = _shown(settings.http, server.port)
+        return grpc, http
+
+    async def _start_web(
+        self, reader: StoreReader, pipeline: Pipeline, opening: AsyncExitStack
+    ) -> str | None:
+        endpoint = self._settings.web
+        if endpoint is None:
+            return None
+
+        async def unready() -> Mapping[str, str]:
+            return {"store": pipeline.problem} if pipeline.problem else {}
+
+        app = create_app(
+            Sources(
+                reader=reader,
+                registry=self._registry,
+                caught_up=pipeline.caught_up,
+                unready=unready,
+                hosts=_served_names(self._settings),
+            )
+        )
+        server = HttpServer(
+            app, endpoint.host, endpoint.port, purpose="web", flag="--web"
+        )
+        await server.start()
+        opening.push_async_callback(server.stop, _GRACE_S)
+        return _shown(endpoint, server.port)
+
+
+def _journal_settings(settings: Settings) -> JournalSettings:
+    return JournalSettings(
+        segment_bytes=settings.journal_segment_bytes,
+        max_bytes=settings.journal_cap_bytes,
+        min_free_bytes=settings.free_disk_floor_bytes,
+    )
+
+
+def _served_names(settings: Settings) -> tuple[str, ...]:
+    """Names that a Host header may carry beyond loopback: any, once that is allowed."""
+    return ("*",) if settings.insecure else ()
+
+
+def _shown(endpoint: Endpoint, port: int) -> str:
+    return str(Endpoint(endpoint.host, port))
