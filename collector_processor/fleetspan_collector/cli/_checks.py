@@ -214,7 +214,7 @@ def _version() -> str:
 
 def check_quarantine(settings: Settings) -> Check:
     """Count the records that could not be used."""
-    directory = settings.data / "quarantine"
+    directory = settings.data / "journal" / "quarantine"
     reasons = Counter(_reasons(directory))
     if not reasons:
         return Check(name="quarantine", status="ok", detail="empty")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote, urlencode
 
@@ -18,13 +20,10 @@ from fleetspan_collector.journal.lock import DataLock
 from fleetspan_collector.store.rows import RunDetail, RunRow
 from fleetspan_collector.web.lookup import Reader, find_run
 
+_log: Final = logging.getLogger("fleetspan.cli")
 _PROBE_S: Final = 2.0
 _RETRY_S: Final = 0.05
 _CHUNK: Final = 64 * 1024
-
-
-class NoStoreError(UnreachableError):
-    """Nothing was ever recorded here."""
 
 
 class Source(Protocol):
@@ -170,59 +169,98 @@ def find_owner(settings: Settings) -> tuple[Endpoints, int] | None:
     return found if alive.get("pid") == pid else None
 
 
-class ClosableReader(Reader, Protocol):
-    """A reader that holds something open."""
+@contextlib.contextmanager
+def open_store_alone(settings: Settings) -> Generator[Reader]:
+    """Own the data directory, store what a killed collector left, and read.
 
-    def close(self) -> None:
-        """Let go of it."""
-        ...
+    A ClickHouse server beside which this machine has journaled nothing is only read.
 
+    Raises:
+        UnreachableError: When the directory is owned or the store cannot be opened.
+    """
+    # Here, because they bring the engine, which asking an owner does not need.
+    import prometheus_client
+    from clickhouse_connect.driver.exceptions import ClickHouseError
 
-def open_reader(settings: Settings) -> ClosableReader:
-    """Open the store of this installation for reading."""
-    # Here, because it brings the engine with it, which asking an owner does not need.
+    from fleetspan_collector.collector import Backstage
+    from fleetspan_collector.store._engine import Engine
     from fleetspan_collector.store.reader import StoreReader
 
-    reader: ClosableReader = StoreReader(settings)
-    return reader
+    if not settings.store.embedded and not (settings.data / "journal").is_dir():
+        with (
+            contextlib.closing(Engine(settings.store)) as engine,
+            contextlib.closing(StoreReader(engine)) as reader,
+        ):
+            yield reader
+        return
+    with Backstage(settings, prometheus_client.CollectorRegistry()) as backstage:
+        try:
+            backstage.pipeline.drain()
+        except (ClickHouseError, OSError) as error:
+            # What is stored can be read all the same; the journal keeps the rest.
+            reason = str(error).splitlines()[0]
+            _log.warning("what a collector left behind is not stored yet: %s", reason)
+        with contextlib.closing(StoreReader(backstage.engine)) as reader:
+            yield reader
 
 
 @contextlib.contextmanager
 def open_source(
     settings: Settings,
     *,
-    opener: Callable[[Settings], ClosableReader] = open_reader,
+    opener: Callable[
+        [Settings], contextlib.AbstractContextManager[Reader]
+    ] = open_store_alone,
     patience_s: float = 10.0,
 ) -> Generator[Source]:
     """Ask the owner of the data directory, or open the store for as long as needed.
 
     Args:
         settings: Where the data are.
-        opener: Opens the store.
+        opener: Opens the store; raises `UnreachableError` while somebody owns it.
         patience_s: How long to wait, in seconds, while another command reads, or a
             collector starts or stops.
 
     Raises:
         UnreachableError: When neither is possible.
     """
-    deadline = time.monotonic() + patience_s
-    while True:
-        owner = find_owner(settings)
-        if owner is not None:
-            yield _ask_owner(settings, *owner)
-            return
-        try:
-            lock = _lock(settings)
-        except NoStoreError:
-            raise
-        except UnreachableError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(_RETRY_S)
-            continue
-        with lock, contextlib.closing(opener(settings)) as reader:
-            yield LocalSource(reader)
-        return
+    deadline, failures = time.monotonic() + patience_s, 0
+    with contextlib.ExitStack() as stack:
+        while True:
+            owner = find_owner(settings)
+            if owner is not None:
+                yield _ask_owner(settings, *owner)
+                return
+            _check_store(settings)
+            try:
+                reader = stack.enter_context(opener(settings))
+                break
+            except UnreachableError:
+                failures += 1
+                # Only an owner is worth waiting for, and one may have just let go.
+                hopeless = failures > 1 and not _is_owned(settings.data)
+                if hopeless or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_RETRY_S)
+        yield LocalSource(reader)
+
+
+def _is_owned(data: Path) -> bool:
+    try:
+        DataLock(data).close()
+    except UnreachableError:
+        return True
+    return False
+
+
+def _check_store(settings: Settings) -> None:
+    store = settings.store.path
+    if store is not None and not store.exists():
+        raise UnreachableError(
+            "there is no store yet",
+            because=f"nothing has been recorded in {store}",
+            suggestion="fleetspan demo, or fleetspan up",
+        )
 
 
 def _ask_owner(settings: Settings, endpoints: Endpoints, pid: int) -> OwnerSource:
@@ -233,20 +271,6 @@ def _ask_owner(settings: Settings, endpoints: Endpoints, pid: int) -> OwnerSourc
             suggestion="start it without --web off",
         )
     return OwnerSource(endpoints.web)
-
-
-def _lock(settings: Settings) -> contextlib.AbstractContextManager[object]:
-    """Own the data directory while its embedded store is open; a server needs no owner."""
-    store = settings.store.path
-    if store is None:
-        return contextlib.nullcontext()
-    if not store.exists():
-        raise NoStoreError(
-            "there is no store yet",
-            because=f"nothing has been recorded in {store}",
-            suggestion="fleetspan demo, or fleetspan up",
-        )
-    return DataLock(settings.data)
 
 
 def _lives(pid: int) -> bool:

@@ -148,7 +148,7 @@ def test_unreadable_price_file_fails(settings: Settings, tmp_path: Path) -> None
 
 def test_quarantine_is_counted_by_reason(settings: Settings) -> None:
     """Records in quarantine are a warning that says how many and why."""
-    directory = settings.data / "quarantine"
+    directory = settings.data / "journal" / "quarantine"
     directory.mkdir(parents=True)
     for number, reason in enumerate(["corrupt", "refused", "refused"]):
         (directory / f"{number}.json").write_text(json.dumps({"reason": reason}))

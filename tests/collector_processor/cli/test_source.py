@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from fleetspan_collector.cli._source import (
     find_owner,
     open_source,
 )
-from fleetspan_collector.config import Endpoints, Settings, load, write_endpoints
+from fleetspan_collector.config import Endpoints, Settings, write_endpoints
 from fleetspan_collector.journal.lock import DataLock
 from fleetspan_collector.receivers.http_server import HttpServer
 from fleetspan_collector.store.rows import RunDetail
@@ -156,6 +157,19 @@ def test_owner_without_a_web_port_says_so(command: Any, tmp_path: Path) -> None:
     assert done.err.splitlines()[2] == "try: start it without --web off"
 
 
+def opening(
+    reader: MemoryReader,
+) -> Callable[[Settings], AbstractContextManager[MemoryReader]]:
+    """Open a reader as a store is opened: under the lock of the directory."""
+
+    @contextmanager
+    def opener(settings: Settings) -> Iterator[MemoryReader]:
+        with DataLock(settings.data):
+            yield reader
+
+    return opener
+
+
 @pytest.fixture
 def stored(tmp_path: Path) -> Settings:
     """Settings of a directory in which something was recorded."""
@@ -167,7 +181,7 @@ def test_without_an_owner_the_store_is_opened_under_the_lock(
     stored: Settings, reader: MemoryReader
 ) -> None:
     """The directory is owned while the store is open, and free afterwards."""
-    with open_source(stored, opener=lambda _: reader) as source:
+    with open_source(stored, opener=opening(reader)) as source:
         assert [run["run_id"] for run in source.runs(None, 1)] == ["aaa222"]
         with pytest.raises(UnreachableError):
             DataLock(stored.data)
@@ -180,7 +194,7 @@ def test_a_command_waits_for_another_one(
     """Two commands at a time read one after the other."""
     lock = DataLock(stored.data)
     threading.Timer(0.2, lock.close).start()
-    with open_source(stored, opener=lambda _: reader) as source:
+    with open_source(stored, opener=opening(reader)) as source:
         assert len(source.runs(None, None)) == 3
 
 
@@ -189,15 +203,37 @@ def test_patience_ends_with_the_holder(stored: Settings, reader: MemoryReader) -
     with (
         DataLock(stored.data),
         pytest.raises(UnreachableError, match=f"process {os.getpid()} "),
-        open_source(stored, opener=lambda _: reader, patience_s=0.0),
+        open_source(stored, opener=opening(reader), patience_s=0.0),
     ):
         pass
 
 
-def test_a_server_needs_no_lock(tmp_path: Path, reader: MemoryReader) -> None:
-    """Reading from a ClickHouse server makes nothing on this machine."""
-    store = load({"store": "clickhouse://db/otel"}, environ={}).settings.store
-    settings = Settings(data=tmp_path / "data", store=store)
-    with open_source(settings, opener=lambda _: reader) as source:
-        assert len(source.runs(None, None)) == 3
-    assert not (tmp_path / "data").exists()
+def test_a_store_that_cannot_be_opened_is_not_waited_for(stored: Settings) -> None:
+    """Waiting is for owners that let go, not for stores that are broken."""
+    tries = []
+
+    @contextmanager
+    def broken(settings: Settings) -> Iterator[MemoryReader]:
+        tries.append(settings)
+        raise UnreachableError("a", because="b", suggestion="c")
+        yield MemoryReader()
+
+    with (
+        pytest.raises(UnreachableError, match="a: b"),
+        open_source(stored, opener=broken, patience_s=3600.0),
+    ):
+        pass
+    assert len(tries) == 2
+
+
+@pytest.mark.integration
+def test_a_real_store_is_opened_and_let_go(process: Any, tmp_path: Path) -> None:
+    """With nobody running, the commands open the embedded engine themselves."""
+    (tmp_path / "data" / "store").mkdir(parents=True)
+    assert json.loads(process("ls", "--json").out) == {"schema_version": 1, "runs": []}
+    done = process("sql", "SELECT 40 + 2 AS answer", "--format", "JSONEachRow")
+    assert (done.code, done.out) == (0, '{"answer":42}\n')
+    done = process("sql", "CREATE TABLE t (a Int8) ENGINE = Memory")
+    assert done.code != 0
+    assert done.err.startswith("error: ")
+    DataLock(tmp_path / "data").close()
