@@ -24,17 +24,30 @@ COLLECTOR_SETTINGS: Final = frozenset(
     {
         "FLEETSPAN_CLICKHOUSE",
         "FLEETSPAN_CONFIG",
+        "FLEETSPAN_CPU_BUDGET_BUSY_CORES",
+        "FLEETSPAN_CPU_BUDGET_IDLE_CORES",
         "FLEETSPAN_DATA",
+        "FLEETSPAN_ENGINE_MEMORY_BYTES",
+        "FLEETSPAN_ENGINE_THREADS",
         "FLEETSPAN_FREE_DISK_FLOOR_BYTES",
         "FLEETSPAN_GRPC",
         "FLEETSPAN_HTTP",
+        "FLEETSPAN_IDLE_TIMEOUT_S",
         "FLEETSPAN_INSECURE",
         "FLEETSPAN_JAEGER",
+        "FLEETSPAN_JOURNAL_CAP_BYTES",
+        "FLEETSPAN_JOURNAL_SEGMENT_BYTES",
+        "FLEETSPAN_PRICE_OVERRIDE_FILE",
+        "FLEETSPAN_REQUEST_LIMIT_BYTES",
+        "FLEETSPAN_RETENTION_LOGS_DAYS",
+        "FLEETSPAN_RETENTION_METRICS_DAYS",
+        "FLEETSPAN_RETENTION_TRACES_DAYS",
         "FLEETSPAN_STORE",
+        "FLEETSPAN_STORE_CAP_BYTES",
+        "FLEETSPAN_TENANT",
         "FLEETSPAN_WEB",
     }
 )
-COLLECTOR_PREFIXES: Final = ("FLEETSPAN_JOURNAL_", "FLEETSPAN_TEST_")
 
 
 class Settings(TypedDict, total=False):
@@ -265,7 +278,6 @@ def _unknown(
             variable.startswith(ENV_PREFIX)
             and variable not in known
             and variable not in COLLECTOR_SETTINGS
-            and not variable.startswith(COLLECTOR_PREFIXES)
         ):
             expected = _expected(variable, sorted(known))
             problems.append(ConfigError(variable, "unknown setting, " + expected))

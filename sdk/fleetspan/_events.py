@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from fleetspan import _semconv as semconv
 from fleetspan._content import readable
-from fleetspan._guard import complain, guard
+from fleetspan._guard import complain, guard, note
 
 FileOperation = Literal["create", "modify", "delete", "rename", "read"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -102,6 +102,9 @@ def event_attributes(
             attributes[_NAMES[kind, name]] = _written(value, how)
         except (TypeError, ValueError, OverflowError) as expected:
             complain(about, f"left out, got {_shown(value)}, expected {expected}")
+            continue
+        except Exception as failure:  # noqa: BLE001 - the value's own __str__ may raise
+            note(f"write {about}", failure)
             continue
         words = _WORDS.get(about)
         if words and value not in words:

@@ -240,7 +240,8 @@ def _set_hooks() -> None:
             # Its children leave through os._exit, which skips atexit.
             from multiprocessing import parent_process, util
 
-            util.register_after_fork(_setting_up, lambda _: _at_child_exit())
+            # Kept weakly: a function of this module lives as long as it does.
+            util.register_after_fork(_do, lambda _: _at_child_exit())
             if parent_process() is not None:
                 _at_child_exit()
 
