@@ -54,7 +54,7 @@ def _run(python: Path, source: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_bare_install_has_no_server_dependency(bare_python: Path):
+def test_a_bare_install_has_no_server_dependency(bare_python: Path) -> None:
     """No gRPC, engine, Arrow or web framework comes with the SDK."""
     listed = subprocess.run(
         [bare_python, "-m", "pip", "list", "--format=json"],
@@ -82,7 +82,7 @@ def test_a_bare_install_has_no_server_dependency(bare_python: Path):
     }
 
 
-def test_a_bare_install_works_and_is_typed(bare_python: Path):
+def test_a_bare_install_works_and_is_typed(bare_python: Path) -> None:
     """The SDK imports without heavy modules, records, and carries py.typed."""
     found = _run(
         bare_python,
@@ -99,7 +99,7 @@ def test_a_bare_install_works_and_is_typed(bare_python: Path):
     assert found == "[] True\ninvoke_agent a\n  chat m"
 
 
-def test_without_the_grpc_extra_the_answer_is_a_pip_line(bare_python: Path):
+def test_without_the_grpc_extra_the_answer_is_a_pip_line(bare_python: Path) -> None:
     """Asking for gRPC says what to install."""
     found = _run(
         bare_python,

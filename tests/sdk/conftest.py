@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Generator
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -70,7 +71,7 @@ class Receiver:
     def _bodies(self, path: str) -> list[bytes]:
         return [body for got, body in self.requests if got == path]
 
-    def spans(self) -> list:
+    def spans(self) -> list[Any]:
         """Return every span received."""
         return [
             span
@@ -91,7 +92,7 @@ class Receiver:
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
         ]
 
-    def log_events(self) -> list:
+    def log_events(self) -> list[Any]:
         """Return every log record received."""
         return [
             record

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from fleetspan._errors import ConfigError
 README = Path(__file__).parents[2] / "sdk" / "README.md"
 
 
-def test_what_is_given_wins_over_ours_over_opentelemetrys_over_the_default():
+def test_what_is_given_wins_over_ours_over_opentelemetrys_over_the_default() -> None:
     """The order of the sources, with a setting that has all of them."""
     standard = {"OTEL_BSP_SCHEDULE_DELAY": "900"}
     ours = {**standard, "FLEETSPAN_SPAN_DELAY_MS": "800"}
@@ -30,14 +31,14 @@ def test_what_is_given_wins_over_ours_over_opentelemetrys_over_the_default():
     assert found == [500, 900, 800, 700]
 
 
-def test_switches_and_empty_variables():
+def test_switches_and_empty_variables() -> None:
     """Usual words for yes and no; an empty variable is an unset one."""
     for word, expected in (("1", True), ("TRUE", True), ("off", False), ("", False)):
         found, problems = load({}, {"FLEETSPAN_CAPTURE_CONTENT": word})
         assert (found.capture_content, problems) == (expected, [])
 
 
-def test_standard_variables_for_disabling_and_conventions():
+def test_standard_variables_for_disabling_and_conventions() -> None:
     """OTEL_SDK_DISABLED and OTEL_SEMCONV_STABILITY_OPT_IN are honoured."""
     assert load({}, {"OTEL_SDK_DISABLED": "True"})[0].disabled is True
     assert load({}, {"OTEL_SDK_DISABLED": "1"})[0].disabled is False
@@ -83,7 +84,7 @@ def test_standard_variables_for_disabling_and_conventions():
 )
 def test_a_bad_setting_is_said_in_full(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
-):
+) -> None:
     """Which setting, got what, expected what; only configure() raises it."""
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError) as raised:
@@ -91,13 +92,15 @@ def test_a_bad_setting_is_said_in_full(
     assert str(raised.value) == message
 
 
-def test_an_unknown_keyword_is_a_config_error():
+def test_an_unknown_keyword_is_a_config_error() -> None:
     """A misspelt keyword names the right one."""
     with pytest.raises(ConfigError, match="unknown setting, did you mean endpoint"):
         fleetspan.configure(endpont="x")  # type: ignore[call-arg]
 
 
-def test_without_configure_a_bad_setting_is_logged_and_the_program_goes_on(program):
+def test_without_configure_a_bad_setting_is_logged_and_the_program_goes_on(
+    program: Any,
+) -> None:
     """Implicit set-up takes the default for what is bad, and never raises."""
     done = program(
         """
@@ -118,7 +121,7 @@ def test_without_configure_a_bad_setting_is_logged_and_the_program_goes_on(progr
     assert "FLEETSPAN_WHATEVER: unknown setting" in done.stderr
 
 
-def test_the_collectors_settings_are_no_mistakes_of_the_sdk():
+def test_the_collectors_settings_are_no_mistakes_of_the_sdk() -> None:
     """A shell may hold the collector's variables, each of which the SDK knows of."""
     settings = pytest.importorskip("fleetspan_collector.config")
     fields = dataclasses.fields(settings.Settings)
@@ -127,7 +130,7 @@ def test_the_collectors_settings_are_no_mistakes_of_the_sdk():
     assert unknown == []
 
 
-def test_every_setting_is_documented_and_accepted():
+def test_every_setting_is_documented_and_accepted() -> None:
     """README, docstring, and the keywords that configure() accepts."""
     text = README.read_text()
     for field in dataclasses.fields(Config):
@@ -140,7 +143,7 @@ def test_every_setting_is_documented_and_accepted():
     assert list(_config.Settings.__annotations__) == names
 
 
-def test_every_name_that_we_write_is_documented():
+def test_every_name_that_we_write_is_documented() -> None:
     """Attributes, events and metrics are all in the README."""
     text = README.read_text()
     skipped = {"SCHEMA_VERSION", "EVENT_PREFIX"}
@@ -149,7 +152,7 @@ def test_every_name_that_we_write_is_documented():
             assert f"`{value}`" in text, name
 
 
-def test_the_packages_table_of_contents_is_complete_and_sorted():
+def test_the_packages_table_of_contents_is_complete_and_sorted() -> None:
     """__all__ has every public name, in ruff's order."""
     public = {
         name
@@ -163,6 +166,6 @@ def test_the_packages_table_of_contents_is_complete_and_sorted():
     )
 
 
-def test_logging_is_the_standard_librarys_without_handlers():
+def test_logging_is_the_standard_librarys_without_handlers() -> None:
     """The SDK adds no handler to its logger."""
     assert logging.getLogger("fleetspan").handlers == []

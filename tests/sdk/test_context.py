@@ -9,12 +9,15 @@ import json
 import threading
 from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
 
 import fleetspan
 from fleetspan.testing import Recorded
 
 
-def test_decorators_on_all_four_kinds_of_function(recorded: Recorded):
+def test_decorators_on_all_four_kinds_of_function(recorded: Recorded) -> None:
     """Each call is an activity of its own; results, awaits and yields are unchanged."""
 
     @fleetspan.tool
@@ -54,7 +57,7 @@ def test_decorators_on_all_four_kinds_of_function(recorded: Recorded):
     assert "fleetspan.tool.arguments_hash" in recorded.spans()[0]["attributes"]
 
 
-def test_a_decorated_generators_context_stays_inside(recorded: Recorded):
+def test_a_decorated_generators_context_stays_inside(recorded: Recorded) -> None:
     """At a yield the consumer is not inside the generator's span; its children are."""
 
     @fleetspan.agent("streamer")
@@ -76,7 +79,9 @@ def test_a_decorated_generators_context_stays_inside(recorded: Recorded):
     )
 
 
-def test_an_async_generator_may_be_closed_in_another_task(recorded: Recorded, caplog):
+def test_an_async_generator_may_be_closed_in_another_task(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
     """Left early and collected, it ends in a task of the loop's, without a complaint."""
 
     @fleetspan.agent("streamer")
@@ -111,7 +116,9 @@ def test_an_async_generator_may_be_closed_in_another_task(recorded: Recorded, ca
     assert caplog.records == []
 
 
-def test_exceptions_cross_a_decorated_async_generator_both_ways(recorded: Recorded):
+def test_exceptions_cross_a_decorated_async_generator_both_ways(
+    recorded: Recorded,
+) -> None:
     """What is thrown in reaches the body; what the body raises reaches the consumer."""
 
     @fleetspan.agent("a")
@@ -135,7 +142,9 @@ def test_exceptions_cross_a_decorated_async_generator_both_ways(recorded: Record
     assert recorded.spans()[0]["attributes"]["error.type"] == "ValueError"
 
 
-def test_a_cancelled_task_ends_its_spans_and_stays_cancelled(recorded: Recorded):
+def test_a_cancelled_task_ends_its_spans_and_stays_cancelled(
+    recorded: Recorded,
+) -> None:
     """CancelledError passes through a decorated coroutine and async generator."""
 
     @fleetspan.agent("a")
@@ -162,7 +171,7 @@ def test_a_cancelled_task_ends_its_spans_and_stays_cancelled(recorded: Recorded)
     assert span["attributes"]["error.type"] == "asyncio.exceptions.CancelledError"
 
 
-def test_tasks_are_children_of_what_started_them(recorded: Recorded):
+def test_tasks_are_children_of_what_started_them(recorded: Recorded) -> None:
     """Parallel sub-agents are siblings, not nested in one another."""
 
     async def sub(name: str) -> None:
@@ -185,7 +194,7 @@ def test_tasks_are_children_of_what_started_them(recorded: Recorded):
     )
 
 
-def test_threads_and_executors_carry_the_context(recorded: Recorded):
+def test_threads_and_executors_carry_the_context(recorded: Recorded) -> None:
     """wrap() and ContextExecutor; the wrapped function may be called many times at once."""
 
     def ask(model: str) -> None:
@@ -207,7 +216,7 @@ def test_threads_and_executors_carry_the_context(recorded: Recorded):
     )
 
 
-def test_wrap_on_coroutines_and_generators(recorded: Recorded):
+def test_wrap_on_coroutines_and_generators(recorded: Recorded) -> None:
     """A wrapped generator keeps the context of where it was wrapped, and its own."""
 
     async def coroutine() -> str | None:
@@ -235,7 +244,7 @@ def test_wrap_on_coroutines_and_generators(recorded: Recorded):
     steps.close()
 
 
-def test_blocks_left_out_of_order_do_not_stay_current(recorded: Recorded):
+def test_blocks_left_out_of_order_do_not_stay_current(recorded: Recorded) -> None:
     """An outer block that ends first does not become current again when the inner ends."""
     outer, inner = fleetspan.agent("outer"), fleetspan.agent("inner")
     outer.__enter__()
@@ -246,7 +255,7 @@ def test_blocks_left_out_of_order_do_not_stay_current(recorded: Recorded):
     assert fleetspan.current_agent() is None
 
 
-def test_headers_and_mcp_meta_go_there_and_back(recorded: Recorded):
+def test_headers_and_mcp_meta_go_there_and_back(recorded: Recorded) -> None:
     """What inject() and mcp_meta() write, continue_from() takes up."""
     with fleetspan.run("r", session="s 1,ü"), fleetspan.agent("main") as main:
         meta = fleetspan.mcp_meta({"progressToken": 7})
@@ -276,7 +285,7 @@ with fleetspan.agent("child") as agent:
 """
 
 
-def test_a_subprocess_goes_on_with_the_run(recorded: Recorded, program):
+def test_a_subprocess_goes_on_with_the_run(recorded: Recorded, program: Any) -> None:
     """TRACEPARENT and BAGGAGE give the child its trace, run, session and parent agent."""
     with fleetspan.run("r", session="s-1"), fleetspan.agent("main") as main:
         env = fleetspan.subprocess_env({"TRACEPARENT": "old"})
@@ -292,7 +301,7 @@ def test_a_subprocess_goes_on_with_the_run(recorded: Recorded, program):
     assert calls_agent == agent_id
 
 
-def test_with_a_bare_traceparent_the_agent_is_its_own_run(program):
+def test_with_a_bare_traceparent_the_agent_is_its_own_run(program: Any) -> None:
     """A parent that says nothing of runs (Claude Code) gives the trace alone."""
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     done = program(

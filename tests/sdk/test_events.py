@@ -22,13 +22,13 @@ ORIGINAL_FIELDS = {
 }
 
 
-def test_the_fields_are_those_of_the_original():
+def test_the_fields_are_those_of_the_original() -> None:
     """No kind has a field more or less."""
     fields = {kind: " ".join(names) for kind, names in _events.FIELDS.items()}
     assert fields == ORIGINAL_FIELDS
 
 
-def test_each_kind_is_a_span_event_of_the_activity_at_work(recorded: Recorded):
+def test_each_kind_is_a_span_event_of_the_activity_at_work(recorded: Recorded) -> None:
     """Functions of the package go to whatever is at work; the agent is filled in."""
     with fleetspan.agent("coder"):
         fleetspan.file_operation("modify", "a.py", lines_changed=3, language="python")
@@ -92,7 +92,7 @@ def test_each_kind_is_a_span_event_of_the_activity_at_work(recorded: Recorded):
 
 def test_bad_fields_are_logged_once_and_never_raise(
     recorded: Recorded, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     """A field that cannot be used is left out; an unknown word is kept."""
 
     class Broken:
@@ -128,7 +128,7 @@ def test_bad_fields_are_logged_once_and_never_raise(
     assert said.count("file_operation.operation") == 1
 
 
-def test_an_event_outside_of_everything_is_harmless(recorded: Recorded):
+def test_an_event_outside_of_everything_is_harmless(recorded: Recorded) -> None:
     """With no span at all, an event reaches the subscribers only."""
     fleetspan.decision("q")
     assert [notice.kind for notice in recorded.notices] == ["decision"]

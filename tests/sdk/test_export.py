@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ NO_EXPORTERS = {
 }
 
 
-def test_without_configure_everything_arrives_at_exit(receiver, program):
+def test_without_configure_everything_arrives_at_exit(
+    receiver: Any, program: Any
+) -> None:
     """Spans, start events and metrics reach an OTLP receiver, with the process's name."""
     done = program(
         """
@@ -60,7 +63,7 @@ def test_without_configure_everything_arrives_at_exit(receiver, program):
     assert len(resource["service.instance.id"]) == 36
 
 
-def test_a_crashed_agent_has_been_seen(receiver, started):
+def test_a_crashed_agent_has_been_seen(receiver: Any, started: Any) -> None:
     """Its start event goes out within moments, so a kill leaves a trace of it."""
     process = started(
         """
@@ -81,7 +84,7 @@ def test_a_crashed_agent_has_been_seen(receiver, started):
     assert receiver.spans() == []
 
 
-def test_flush_sends_what_there_is(receiver, program):
+def test_flush_sends_what_there_is(receiver: Any, program: Any) -> None:
     """After flush() the receiver has it, while the program still runs."""
     done = program(
         """
@@ -99,7 +102,7 @@ def test_flush_sends_what_there_is(receiver, program):
     assert "gen_ai.invoke_agent.duration" in receiver.metric_names()
 
 
-def test_exit_does_not_hang_on_a_receiver_that_never_answers(program):
+def test_exit_does_not_hang_on_a_receiver_that_never_answers(program: Any) -> None:
     """The exporter may wait for an hour; flush() and exit keep to their own bounds."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -119,7 +122,9 @@ def test_exit_does_not_hang_on_a_receiver_that_never_answers(program):
     assert (done.returncode, done.stdout) == (0, "False\n")
 
 
-def test_an_existing_provider_is_used_and_not_replaced(receiver, program):
+def test_an_existing_provider_is_used_and_not_replaced(
+    receiver: Any, program: Any
+) -> None:
     """Spans go to the user's own provider, through the user's own processor."""
     done = program(
         """
@@ -151,8 +156,8 @@ def test_an_existing_provider_is_used_and_not_replaced(receiver, program):
 
 
 def test_other_instrumentations_are_recorded_through_our_global_provider(
-    receiver, program
-):
+    receiver: Any, program: Any
+) -> None:
     """Without a provider ours becomes the global one, and their spans nest in ours."""
     done = program(
         """
@@ -169,7 +174,9 @@ def test_other_instrumentations_are_recorded_through_our_global_provider(
     assert by_name["their call"].parent_span_id == by_name["invoke_agent a"].span_id
 
 
-def test_disabled_records_nothing_and_everything_still_works(receiver, program):
+def test_disabled_records_nothing_and_everything_still_works(
+    receiver: Any, program: Any
+) -> None:
     """OTEL_SDK_DISABLED: no request, ids are still there, subscribers still hear."""
     done = program(
         """
@@ -188,7 +195,9 @@ def test_disabled_records_nothing_and_everything_still_works(receiver, program):
 
 
 @pytest.mark.parametrize("signal", ["TRACES", "LOGS", "METRICS"])
-def test_an_unknown_exporter_or_protocol_is_a_config_error(program, signal: str):
+def test_an_unknown_exporter_or_protocol_is_a_config_error(
+    program: Any, signal: str
+) -> None:
     """configure() says which variable, got what, expected what."""
     source = """
         import fleetspan
@@ -212,7 +221,7 @@ def test_an_unknown_exporter_or_protocol_is_a_config_error(program, signal: str)
     )
 
 
-def test_a_missing_grpc_extra_says_what_to_install(program):
+def test_a_missing_grpc_extra_says_what_to_install(program: Any) -> None:
     """The answer holds the exact pip line."""
     done = program(
         """
@@ -231,7 +240,7 @@ def test_a_missing_grpc_extra_says_what_to_install(program):
     )
 
 
-def test_the_console_exporter(program):
+def test_the_console_exporter(program: Any) -> None:
     """OTEL_TRACES_EXPORTER=console prints spans."""
     done = program(
         """
@@ -245,8 +254,8 @@ def test_the_console_exporter(program):
 
 
 def test_a_forked_child_records_under_its_own_pid_and_sends_nothing_twice(
-    receiver, program
-):
+    receiver: Any, program: Any
+) -> None:
     """What the parent had pending stays the parent's; the child is another process."""
     done = program(
         """
@@ -280,7 +289,7 @@ def test_a_forked_child_records_under_its_own_pid_and_sends_nothing_twice(
     assert done.stdout.strip() in pids
 
 
-def test_a_process_pool_carries_the_context(receiver, program):
+def test_a_process_pool_carries_the_context(receiver: Any, program: Any) -> None:
     """ContextExecutor around processes: the children's spans have the right parent."""
     done = program(
         """
@@ -303,7 +312,7 @@ def test_a_process_pool_carries_the_context(receiver, program):
     assert by_name["chat m"].parent_span_id == by_name["invoke_agent main"].span_id
 
 
-def test_a_second_configure_ends_the_first_set_up(receiver, program):
+def test_a_second_configure_ends_the_first_set_up(receiver: Any, program: Any) -> None:
     """What was recorded before goes out; what comes after goes to the new place."""
     done = program(
         """
@@ -325,7 +334,7 @@ def test_a_second_configure_ends_the_first_set_up(receiver, program):
     assert {each["service.name"] for each in receiver.resources()} == {"one", "two"}
 
 
-def test_importing_is_light(program):
+def test_importing_is_light(program: Any) -> None:
     """Import fleetspan brings neither exporters nor the OpenTelemetry SDK nor a server."""
     done = program(
         """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 from opentelemetry.context import Context
@@ -46,7 +48,7 @@ class _BrokenLogs(LogRecordProcessor):
 
 
 @pytest.fixture
-def users_tracer():
+def users_tracer() -> Generator[TracerProvider]:
     """Put a set-up with the user's own providers in force."""
     tracer = TracerProvider(shutdown_on_exit=False)
     logger = LoggerProvider(shutdown_on_exit=False)
@@ -60,13 +62,16 @@ def users_tracer():
     _runtime.replace(before)
 
 
-def test_plain_opentelemetry_lets_a_broken_processor_into_the_program():
+def test_plain_opentelemetry_lets_a_broken_processor_into_the_program() -> None:
     """The reason for the guard: on_end raises out of the user's with block."""
     tracer = TracerProvider(shutdown_on_exit=False)
     tracer.add_span_processor(_BrokenAtEnd())
-    with pytest.raises(RuntimeError, match="broken processor"):
-        with tracer.get_tracer("t").start_as_current_span("s"):
-            pass
+    ours = tracer.get_tracer("t")
+    with (
+        pytest.raises(RuntimeError, match="broken processor"),
+        ours.start_as_current_span("s"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("broken", [_BrokenAtEnd, _BrokenAtStart])
@@ -74,7 +79,7 @@ def test_a_broken_processor_of_the_users_does_not_raise(
     users_tracer: TracerProvider,
     caplog: pytest.LogCaptureFixture,
     broken: type[SpanProcessor],
-):
+) -> None:
     """Neither do broken log processors; each kind is logged once, not per span."""
     users_tracer.add_span_processor(broken())
     done = []
@@ -87,7 +92,9 @@ def test_a_broken_processor_of_the_users_does_not_raise(
     assert all(record.levelno == logging.WARNING for record in caplog.records)
 
 
-def test_the_users_exception_wins_over_a_broken_processor(users_tracer: TracerProvider):
+def test_the_users_exception_wins_over_a_broken_processor(
+    users_tracer: TracerProvider,
+) -> None:
     """What the program raised is what arrives, and nothing is chained to it."""
     users_tracer.add_span_processor(_BrokenAtEnd())
     with pytest.raises(KeyError) as raised, fleetspan.agent("a"):
@@ -97,7 +104,7 @@ def test_the_users_exception_wins_over_a_broken_processor(users_tracer: TracerPr
 
 def test_children_find_a_parent_where_a_processor_breaks_the_start(
     users_tracer: TracerProvider,
-):
+) -> None:
     """A span lost to a processor leaves its children attached to the span above."""
     exporter = InMemorySpanExporter()
     users_tracer.add_span_processor(SimpleSpanProcessor(exporter))
@@ -119,18 +126,19 @@ def test_children_find_a_parent_where_a_processor_breaks_the_start(
 
 def test_in_our_provider_a_broken_processor_does_not_stop_the_others(
     recorded: Recorded,
-):
+) -> None:
     """The processors after a broken one still get the span."""
     runtime = _runtime.in_force()
     assert runtime is not None
-    ours = runtime.providers.tracer._active_span_processor
+    tracer: Any = runtime.providers.tracer
+    ours = tracer._active_span_processor
     ours._span_processors = (_BrokenAtStart(), _BrokenAtEnd(), *ours._span_processors)
     with fleetspan.agent("a"):
         pass
     assert recorded.tree() == "invoke_agent a"
 
 
-def test_a_value_that_cannot_be_hashed_costs_only_its_hash(recorded: Recorded):
+def test_a_value_that_cannot_be_hashed_costs_only_its_hash(recorded: Recorded) -> None:
     """A result that contains itself is not recorded; the span is."""
     loop: list[object] = []
     loop.append(loop)
@@ -142,7 +150,7 @@ def test_a_value_that_cannot_be_hashed_costs_only_its_hash(recorded: Recorded):
     assert sum(fleetspan.suppressed_errors().values()) == 2
 
 
-def test_the_guard_lets_interruptions_pass():
+def test_the_guard_lets_interruptions_pass() -> None:
     """Exception is kept away; KeyboardInterrupt, SystemExit and CancelledError are not."""
     with guard("try"):
         raise ValueError
@@ -152,7 +160,7 @@ def test_the_guard_lets_interruptions_pass():
 
 def test_subscribers_hear_everything_and_disturb_nobody(
     recorded: Recorded, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     """One that raises is logged once; the others, and the program, go on."""
     heard: list[str] = []
 
@@ -163,12 +171,13 @@ def test_subscribers_hear_everything_and_disturb_nobody(
         fleetspan.subscribe(broken),
         fleetspan.subscribe(lambda notice: heard.append(notice.kind)),
         fleetspan.subscribe(lambda notice: heard.append("only"), kinds=["llm.end"]),
+        fleetspan.run("r"),
+        fleetspan.agent("a"),
     ):
-        with fleetspan.run("r"), fleetspan.agent("a"):
-            with fleetspan.llm("m"):
-                pass
-            with fleetspan.tool("t"):
-                fleetspan.decision("q")
+        with fleetspan.llm("m"):
+            pass
+        with fleetspan.tool("t"):
+            fleetspan.decision("q")
     with fleetspan.run("after"):
         pass
     assert heard == [
@@ -187,7 +196,7 @@ def test_subscribers_hear_everything_and_disturb_nobody(
     assert end.duration_s > 0
 
 
-def test_an_unknown_kind_is_a_config_error():
+def test_an_unknown_kind_is_a_config_error() -> None:
     """A subscription to a kind that does not exist is refused with the kinds there are."""
     with pytest.raises(
         fleetspan.ConfigError, match=r"got 'agents', expected one of run\."

@@ -24,7 +24,7 @@ def _work() -> None:
             raise ValueError("x")
 
 
-def test_calls_are_measured_in_both_generations(recorded: Recorded):
+def test_calls_are_measured_in_both_generations(recorded: Recorded) -> None:
     """Sums and counts of two equal calls, under old and latest names."""
     _work()
     found = recorded.metrics()
@@ -58,7 +58,7 @@ def test_calls_are_measured_in_both_generations(recorded: Recorded):
     assert by_type == {"input": 32, "output": 8}
 
 
-def test_agents_tools_and_runs_are_measured(recorded: Recorded):
+def test_agents_tools_and_runs_are_measured(recorded: Recorded) -> None:
     """Durations, the calls that an agent made itself, and the error type."""
     _work()
     found = recorded.metrics()
@@ -76,7 +76,7 @@ def test_agents_tools_and_runs_are_measured(recorded: Recorded):
     assert run["count"] == 1
 
 
-def test_the_recommended_buckets(recorded: Recorded):
+def test_the_recommended_buckets(recorded: Recorded) -> None:
     """Histograms have the boundaries that the conventions ask for."""
     _work()
     found = recorded.metrics()
@@ -88,7 +88,7 @@ def test_the_recommended_buckets(recorded: Recorded):
     assert found["gen_ai.invoke_workflow.duration"][0]["buckets"][-1] == 7200
 
 
-def test_embeddings_are_an_operation_but_no_inference(recorded: Recorded):
+def test_embeddings_are_an_operation_but_no_inference(recorded: Recorded) -> None:
     """What is not inference stays under gen_ai.client.operation.duration."""
     with fleetspan.llm("e", operation="embeddings"):
         pass
@@ -98,7 +98,7 @@ def test_embeddings_are_an_operation_but_no_inference(recorded: Recorded):
     assert "gen_ai.client.inference.duration" not in again.metrics()
 
 
-def test_metrics_can_be_switched_off():
+def test_metrics_can_be_switched_off() -> None:
     """With metrics=False nothing is measured."""
     with capture(metrics=False) as recorded:
         _work()

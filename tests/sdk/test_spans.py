@@ -10,7 +10,7 @@ import fleetspan
 from fleetspan.testing import Recorded, capture
 
 
-def test_a_run_is_a_container_of_agents_and_calls(recorded: Recorded):
+def test_a_run_is_a_container_of_agents_and_calls(recorded: Recorded) -> None:
     """Spans nest as their blocks do, and are named by the conventions."""
     with (
         fleetspan.run("nightly"),
@@ -36,7 +36,7 @@ def test_a_run_is_a_container_of_agents_and_calls(recorded: Recorded):
     ]
 
 
-def test_every_span_says_whose_it_is(recorded: Recorded):
+def test_every_span_says_whose_it_is(recorded: Recorded) -> None:
     """Run, session, agent and user are on every span inside."""
     with fleetspan.run("r", session="s-1", user="ann"), fleetspan.agent("main"):
         with fleetspan.llm("m"):
@@ -58,7 +58,7 @@ def test_every_span_says_whose_it_is(recorded: Recorded):
 
 def test_a_nested_agent_names_its_parent_and_the_tool_call_that_started_it(
     recorded: Recorded,
-):
+) -> None:
     """The parent is the agent at work, whatever spans are in between."""
     with (
         fleetspan.agent("main"),
@@ -79,14 +79,14 @@ def test_a_nested_agent_names_its_parent_and_the_tool_call_that_started_it(
     }
 
 
-def test_an_agent_with_no_run_around_it_is_the_run(recorded: Recorded):
+def test_an_agent_with_no_run_around_it_is_the_run(recorded: Recorded) -> None:
     """Its id is the run's id; an id that the user gave is kept."""
     with fleetspan.agent("main", id="a-7") as agent:
         assert (agent.run_id, agent.agent_id) == ("a-7", "a-7")
     assert recorded.spans()[0]["attributes"]["fleetspan.run.id"] == "a-7"
 
 
-def test_a_lone_call_has_its_trace_for_a_run(recorded: Recorded):
+def test_a_lone_call_has_its_trace_for_a_run(recorded: Recorded) -> None:
     """With neither run nor agent around it, the run id is the trace id."""
     with fleetspan.llm("m"):
         pass
@@ -96,7 +96,7 @@ def test_a_lone_call_has_its_trace_for_a_run(recorded: Recorded):
 
 def test_input_tokens_are_given_without_and_written_with_cached_ones(
     recorded: Recorded,
-):
+) -> None:
     """The conventions' input includes cache reads and writes; ours excludes them."""
     with fleetspan.llm("m") as call:
         call.usage(
@@ -121,7 +121,7 @@ def test_input_tokens_are_given_without_and_written_with_cached_ones(
     }
 
 
-def test_unknown_usage_is_not_zero_and_the_last_report_wins(recorded: Recorded):
+def test_unknown_usage_is_not_zero_and_the_last_report_wins(recorded: Recorded) -> None:
     """What is not given is not written; a second report replaces the first."""
     with fleetspan.llm("m") as call:
         call.usage(input_tokens=1, output_tokens=1, reasoning_tokens=1)
@@ -133,7 +133,7 @@ def test_unknown_usage_is_not_zero_and_the_last_report_wins(recorded: Recorded):
 
 def test_bad_usage_is_logged_once_and_left_out(
     recorded: Recorded, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     """A number that cannot be one of tokens costs neither the others nor the program."""
     for _ in range(3):
         with fleetspan.llm("m") as call:
@@ -155,7 +155,7 @@ def test_bad_usage_is_logged_once_and_left_out(
     ]
 
 
-def test_an_answer_is_recorded(recorded: Recorded):
+def test_an_answer_is_recorded(recorded: Recorded) -> None:
     """Cost, model, id, finish reasons, attempts and the time to the first token."""
     with fleetspan.llm("claude", provider="anthropic", operation="chat") as call:
         call.first_token()
@@ -178,11 +178,13 @@ def test_an_answer_is_recorded(recorded: Recorded):
     }
 
 
-def test_the_latest_conventions_alone_on_request():
+def test_the_latest_conventions_alone_on_request() -> None:
     """With semconv="latest" no name of the old generation is written."""
-    with capture(semconv="latest") as recorded:
-        with fleetspan.llm("m", provider="p") as call:
-            call.usage(input_tokens=1, cache_write_5m_tokens=1)
+    with (
+        capture(semconv="latest") as recorded,
+        fleetspan.llm("m", provider="p") as call,
+    ):
+        call.usage(input_tokens=1, cache_write_5m_tokens=1)
     written = recorded.spans()[0]["attributes"]
     assert "gen_ai.system" not in written
     assert "gen_ai.usage.cache_creation.input_tokens" not in written
@@ -191,7 +193,7 @@ def test_the_latest_conventions_alone_on_request():
     )
 
 
-def test_a_tool_records_hashes_and_sizes_not_content(recorded: Recorded):
+def test_a_tool_records_hashes_and_sizes_not_content(recorded: Recorded) -> None:
     """Arguments and result are hashed; the same arguments in another order hash alike."""
     for arguments in ({"b": 1, "a": "x"}, {"a": "x", "b": 1}):
         with fleetspan.tool("Read", call_id="t1", arguments=arguments) as call:
@@ -230,17 +232,21 @@ CONTENT = {
 @pytest.mark.parametrize(
     ("capture_content", "expected"), [(False, set()), (True, CONTENT)]
 )
-def test_content_is_recorded_only_on_request(capture_content: bool, expected: set[str]):
+def test_content_is_recorded_only_on_request(
+    capture_content: bool, expected: set[str]
+) -> None:
     """Prompts, answers, arguments, results, tasks and diffs need capture_content."""
-    with capture(capture_content=capture_content) as recorded:
-        with fleetspan.agent("a", task="secret task") as agent:
-            with fleetspan.llm("m") as call:
-                call.input([{"role": "user"}], system="secret")
-                call.output("secret")
-            with fleetspan.tool("t", arguments={"k": "secret"}) as tool:
-                tool.result("secret")
-            agent.file_operation("modify", "a.py", diff="+secret")
-            agent.outcome("completed", result="secret")
+    with (
+        capture(capture_content=capture_content) as recorded,
+        fleetspan.agent("a", task="secret task") as agent,
+    ):
+        with fleetspan.llm("m") as call:
+            call.input([{"role": "user"}], system="secret")
+            call.output("secret")
+        with fleetspan.tool("t", arguments={"k": "secret"}) as tool:
+            tool.result("secret")
+        agent.file_operation("modify", "a.py", diff="+secret")
+        agent.outcome("completed", result="secret")
     found = set()
     for span in recorded.spans():
         found |= set(span["attributes"])
@@ -250,12 +256,15 @@ def test_content_is_recorded_only_on_request(capture_content: bool, expected: se
     assert ("secret" in repr(recorded.spans())) == capture_content
 
 
-def test_an_error_is_recorded_and_raised_untouched(recorded: Recorded):
+def test_an_error_is_recorded_and_raised_untouched(recorded: Recorded) -> None:
     """The exception marks every span that it leaves and reaches the caller as it is."""
     mine = ValueError("no such file")
-    with pytest.raises(ValueError, match="no such file") as raised:
-        with fleetspan.agent("a"), fleetspan.tool("t"):
-            raise mine
+    with (
+        pytest.raises(ValueError, match="no such file") as raised,
+        fleetspan.agent("a"),
+        fleetspan.tool("t"),
+    ):
+        raise mine
     assert raised.value is mine
     for span in recorded.spans():
         assert span["status"] == "error"
@@ -268,7 +277,7 @@ def test_an_error_is_recorded_and_raised_untouched(recorded: Recorded):
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, asyncio.CancelledError])
 def test_an_interruption_passes_and_marks_the_span(
     recorded: Recorded, kind: type[BaseException]
-):
+) -> None:
     """What is not an Exception passes too, and the span says that it did not end well."""
     with pytest.raises(kind), fleetspan.agent("a"):
         raise kind
@@ -277,7 +286,7 @@ def test_an_interruption_passes_and_marks_the_span(
     assert span["events"] == []
 
 
-def test_a_successful_exit_is_not_an_error(recorded: Recorded):
+def test_a_successful_exit_is_not_an_error(recorded: Recorded) -> None:
     """sys.exit(0) leaves the span as it is; sys.exit(1) marks it."""
     for code in (0, 1):
         with pytest.raises(SystemExit), fleetspan.agent("a"):
@@ -285,7 +294,7 @@ def test_a_successful_exit_is_not_an_error(recorded: Recorded):
     assert [span["status"] for span in recorded.spans()] == ["unset", "error"]
 
 
-def test_failure_without_an_exception(recorded: Recorded):
+def test_failure_without_an_exception(recorded: Recorded) -> None:
     """fail() marks a span, and a tool's success may be said apart."""
     with fleetspan.tool("t") as call:
         call.fail("timeout", "after 30 s")
@@ -305,7 +314,7 @@ def test_failure_without_an_exception(recorded: Recorded):
 
 def test_what_comes_after_the_end_is_logged_and_dropped(
     recorded: Recorded, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     """Recording on an activity that is over changes nothing and does not raise."""
     with fleetspan.llm("m") as call:
         pass
@@ -316,7 +325,7 @@ def test_what_comes_after_the_end_is_logged_and_dropped(
     assert "llm usage: recorded nothing: the llm has ended (logged once)" in caplog.text
 
 
-def test_start_and_end_for_callbacks(recorded: Recorded):
+def test_start_and_end_for_callbacks(recorded: Recorded) -> None:
     """start() does not become current; the parent and the times can be said."""
     run = fleetspan.run("r").start(at_ns=1_767_225_600_000_000_000)
     agent = fleetspan.agent("a").start(parent=run)
@@ -332,7 +341,7 @@ def test_start_and_end_for_callbacks(recorded: Recorded):
 
 def test_a_clock_that_was_set_back_does_not_end_a_span_before_its_start(
     recorded: Recorded,
-):
+) -> None:
     """An end before the start is moved to the start."""
     agent = fleetspan.agent("a").start(at_ns=1_767_225_700_000_000_000)
     agent.end(at_ns=1_767_225_600_000_000_000)
@@ -340,7 +349,7 @@ def test_a_clock_that_was_set_back_does_not_end_a_span_before_its_start(
     assert span["start_s"] == span["end_s"] == 100.0
 
 
-def test_starts_are_told_at_once(recorded: Recorded):
+def test_starts_are_told_at_once(recorded: Recorded) -> None:
     """Runs, agents and tools send a log event in the context of the span just started."""
     with fleetspan.run("r"), fleetspan.agent("a"):
         with fleetspan.llm("m"):
@@ -368,7 +377,7 @@ def test_starts_are_told_at_once(recorded: Recorded):
     ]
 
 
-def test_a_session_found_out_late_is_inherited_from_then_on(recorded: Recorded):
+def test_a_session_found_out_late_is_inherited_from_then_on(recorded: Recorded) -> None:
     """set_session() reaches this span and what starts inside it later."""
     with fleetspan.agent("a") as agent:
         agent.set_session("s-9")
