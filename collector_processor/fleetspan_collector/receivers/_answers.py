@@ -23,8 +23,9 @@ from ._faults import TooLarge, Undecodable
 # longer than what is left of that.
 MAX_RETRY_AFTER_S: Final = 2.0
 
-# An answer may have at most 4 MiB; a message longer than this helps nobody.
-_MAX_MESSAGE_CHARACTERS: Final = 2_000
+# An answer may have at most 4 MiB, and gRPC's trailers 8 KiB; a message longer than this
+# helps nobody.
+_MAX_MESSAGE_CHARACTERS: Final = 1_000
 
 _RESPONSES: Final[dict[Signal, tuple[type[Any], str]]] = {
     Signal.TRACES: (trace_service_pb2.ExportTraceServiceResponse, "rejected_spans"),

@@ -23,6 +23,8 @@ class ReceiverMetrics:
             replaced by their JSON text.
         internal_faults: Requests answered with "try again" because of a fault of ours.
         in_flight_bytes: Request bytes held now.
+        grpc_unread_calls: gRPC calls begun whose message has not arrived: under way, cut
+            off, or over the size limit, which gRPC itself refuses without telling us.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -72,5 +74,10 @@ class ReceiverMetrics:
         self.in_flight_bytes = Gauge(
             "fleetspan_receiver_in_flight_bytes",
             "Request bytes held now.",
+            registry=registry,
+        )
+        self.grpc_unread_calls = Gauge(
+            "fleetspan_receiver_grpc_unread_calls",
+            "gRPC calls begun whose message is under way, was cut off or over the limit.",
             registry=registry,
         )

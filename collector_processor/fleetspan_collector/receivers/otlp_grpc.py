@@ -26,6 +26,7 @@ class _Export(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Finds the method of a call; any other is answered UNIMPLEMENTED by gRPC."""
 
     def __init__(self, intake: Intake) -> None:
+        self._unread = intake.metrics.grpc_unread_calls
         # Without (de)serialisers a message stays the bytes it is on the wire.
         self._handlers = {
             path: grpc.unary_unary_rpc_method_handler(_handler(intake, signal))
@@ -33,13 +34,17 @@ class _Export(grpc.GenericRpcHandler):  # type: ignore[misc]
         }
 
     def service(self, handler_call_details: Any) -> Any:
-        return self._handlers.get(handler_call_details.method)
+        handler = self._handlers.get(handler_call_details.method)
+        if handler is not None:
+            self._unread.inc()
+        return handler
 
 
 def _handler(
     intake: Intake, signal: Signal
 ) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def export(body: bytes, context: Any) -> bytes:
+        intake.metrics.grpc_unread_calls.dec()
         failure: Failure
         try:
             tenant = ""

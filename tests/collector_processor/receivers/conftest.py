@@ -8,6 +8,7 @@ import http.client
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
@@ -22,6 +23,7 @@ from fleetspan_collector.receivers import (
     OtlpHttpApp,
     ReceiverMetrics,
     ReceiverSettings,
+    TenantOf,
 )
 from fleetspan_collector.receivers._intake import no_tenant
 
@@ -58,11 +60,13 @@ class Collector:
         """One sample, 0 when nothing was counted yet."""
         return self.registry.get_sample_value(name, labels) or 0
 
-    async def post(self, path, body=b"", **headers):
+    async def post(self, path: str, body: Any = b"", **headers: str) -> Answer:
         """POST with http.client; header names are written with underscores."""
         return await self.request("POST", path, body, **headers)
 
-    async def request(self, method, path, body=b"", **headers):
+    async def request(
+        self, method: str, path: str, body: Any = b"", **headers: str
+    ) -> Answer:
         """Send any request with http.client."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
 
@@ -101,7 +105,10 @@ async def start() -> AsyncGenerator[Start]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(
-            sink: Sink | None = None, *, tenant_of=no_tenant, **settings: object
+            sink: Sink | None = None,
+            *,
+            tenant_of: TenantOf = no_tenant,
+            **settings: Any,
         ) -> Collector:
             registry = CollectorRegistry()
             memory = MemorySink()

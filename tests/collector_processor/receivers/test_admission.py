@@ -23,7 +23,7 @@ class TestAdmission:
     def test_room_is_given_back(self, admission):
         """Leaving the block frees the bytes, after an error too."""
 
-        def fail():
+        def fail() -> None:
             with admission.reserve(60):
                 assert admission.held_bytes == 60
                 raise ZeroDivisionError

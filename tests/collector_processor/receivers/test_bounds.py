@@ -14,7 +14,7 @@ from fleetspan_collector.receivers._validate import validate
 MIB = 1 << 20
 
 
-def sized(tag, body):
+def sized(tag: bytes, body: bytes) -> bytes:
     """A length-delimited field."""
     size, length = len(body), b""
     while size > 127:
@@ -23,12 +23,12 @@ def sized(tag, body):
     return tag + length + bytes((size,)) + body
 
 
-def in_scope(items):
+def in_scope(items: bytes) -> bytes:
     """Wrap the items of a trace, log or metric request."""
     return sized(b"\x0a", sized(b"\x12", items))
 
 
-def in_span(fields):
+def in_span(fields: bytes) -> bytes:
     """Wrap the fields of one span."""
     return in_scope(sized(b"\x12", fields))
 

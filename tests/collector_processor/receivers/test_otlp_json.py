@@ -1,6 +1,8 @@
 """OTLP/JSON: items 29 to 35 of the checklist."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import pytest
@@ -14,33 +16,33 @@ from fleetspan_collector.receivers._otlp_json import decode_json
 from fleetspan_collector.receivers._validate import validate
 
 
-def decode(signal, document):
+def decode(signal: Signal, document: object) -> bytes:
     """Decode a document (or JSON text) with plenty of room."""
     body = document if isinstance(document, bytes) else orjson.dumps(document)
     return decode_json(signal, body, max_parsed_bytes=1 << 28)
 
 
-def spans(*items):
+def spans(*items: object) -> dict[str, Any]:
     """Wrap spans into an export request."""
     return {"resourceSpans": [{"scopeSpans": [{"spans": list(items)}]}]}
 
 
-def span(**fields):
+def span(**fields: object) -> Any:
     """Decode one span."""
     body = decode(Signal.TRACES, spans(fields))
     request = trace_service_pb2.ExportTraceServiceRequest.FromString(body)
     return request.resource_spans[0].scope_spans[0].spans[0]
 
 
-def value(**fields):
+def value(**fields: object) -> Any:
     """Decode one attribute value."""
     return span(attributes=[{"key": "k", "value": fields}]).attributes[0].value
 
 
-def wrong(document, signal=Signal.TRACES):
+def wrong(document: object) -> tuple[str, str]:
     """Decode what must fail; return path and text."""
     with pytest.raises(Undecodable) as caught:
-        decode(signal, document)
+        decode(Signal.TRACES, document)
     return caught.value.field, str(caught.value)
 
 
@@ -230,7 +232,7 @@ class TestValues:
             "attributes": [{"key": "k", "value": document}],
         }
 
-        def outcome(decode_body):
+        def outcome(decode_body: Callable[[], bytes]) -> bytes | str:
             try:
                 body = decode_body()
                 return validate(Signal.TRACES, body, max_parsed_bytes=1 << 28).payload

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import http.client
+from typing import Any
 
 import orjson
 from google.protobuf import json_format
@@ -35,7 +36,7 @@ INTEGERS = {
 }
 
 
-def scalars(field):
+def scalars(field: Any) -> st.SearchStrategy[Any]:
     """Values of a scalar field."""
     if field.type in INTEGERS:
         return st.integers(*INTEGERS[field.type])
@@ -51,23 +52,27 @@ def scalars(field):
 
 
 @st.composite
-def messages(draw, descriptor, depth=0):
+def messages(draw: st.DrawFn, descriptor: Any, depth: int = 0) -> dict[str, Any]:
     """A message as the keyword arguments that make it."""
     fields = {}
+    # Values are often containers, so that some nest deeper than is kept.
+    chosen = {
+        group.name: draw(st.sampled_from(list(group.fields) + list(group.fields)[4:6]))
+        for group in descriptor.oneofs
+    }
     for field in descriptor.fields:
-        likely = field.message_type is not None and depth < 3
+        group = field.containing_oneof
+        if group is not None and chosen[group.name] != field:
+            continue
+        likely = field.message_type is not None and (depth < 3 or group is not None)
         if not likely and not draw(st.booleans()):
             continue
         if field.message_type is None:
             value = scalars(field)
-        elif depth < 9:
+        elif depth < 14:
             value = messages(field.message_type, depth + 1)
         else:
             continue
-        group = field.containing_oneof
-        if group is not None:
-            for other in group.fields:
-                fields.pop(other.name, None)
         most = 2 if depth < 3 else 1
         fields[field.name] = draw(
             st.lists(value, max_size=most) if field.is_repeated else value
@@ -76,18 +81,18 @@ def messages(draw, descriptor, depth=0):
 
 
 @st.composite
-def requests(draw):
+def requests(draw: st.DrawFn) -> tuple[Signal, Any]:
     """A signal and a request of it."""
     signal = draw(st.sampled_from(SIGNALS))
     kind = REQUESTS[signal]
     return signal, kind(**draw(messages(kind.DESCRIPTOR)))
 
 
-def otlp_json(message):
+def otlp_json(message: Any) -> bytes:
     """Write OTLP/JSON with protobuf's stock writer, then mend what OTLP has otherwise."""
     document = json_format.MessageToDict(message, use_integers_for_enums=True)
 
-    def mend(value):
+    def mend(value: Any) -> Any:
         if isinstance(value, list):
             return [mend(item) for item in value]
         if not isinstance(value, dict):

@@ -1,6 +1,7 @@
 """The stock OpenTelemetry Python SDK, which knows nothing of Fleetspan."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (
@@ -50,13 +51,13 @@ def spans():
     return memory.get_finished_spans()
 
 
-def grpc_exporter(kind, collector, **options):
+def grpc_exporter(kind: Any, collector: Any, **options: object) -> Any:
     """Build a gRPC exporter for the running receiver."""
     endpoint = f"http://127.0.0.1:{collector.grpc.port}"
     return kind(endpoint=endpoint, insecure=True, **options)
 
 
-def http_exporter(kind, collector, signal, **options):
+def http_exporter(kind: Any, collector: Any, signal: str, **options: object) -> Any:
     """Build an HTTP exporter for the running receiver."""
     endpoint = f"http://127.0.0.1:{collector.http.port}/v1/{signal}"
     return kind(endpoint=endpoint, **options)

@@ -1,5 +1,7 @@
 """Validation of protobuf requests: items 36 to 40 of the checklist."""
 
+from typing import Any
+
 import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
@@ -8,13 +10,13 @@ from opentelemetry.proto.common.v1 import common_pb2
 
 from fleetspan_collector._signals import Signal
 from fleetspan_collector.receivers import Undecodable
-from fleetspan_collector.receivers._validate import validate
+from fleetspan_collector.receivers._validate import Verdict, validate
 
 # 2262-04-11T23:47:16.854775807Z, the last instant of 64-bit nanoseconds.
 LAST = 9_223_372_036_854_775_807
 
 
-def check(signal, request):
+def check(signal: Signal, request: Any) -> Verdict:
     """Validate a request with plenty of room."""
     body = request if isinstance(request, bytes) else request.SerializeToString()
     return validate(signal, body, max_parsed_bytes=1 << 28)
@@ -165,7 +167,7 @@ class TestEncoding:
             check(Signal.TRACES, body)
 
 
-def nested(request, kind, containers, leaf=b"x"):
+def nested(request: Any, kind: str, containers: int, leaf: bytes = b"x") -> Any:
     """Give the first span an attribute nested so many containers deep."""
     span = request.resource_spans[0].scope_spans[0].spans[0]
     value = span.attributes.add(key="deep").value
@@ -205,7 +207,7 @@ class TestDepth:
         span = request.resource_spans[0].scope_spans[0].spans[0]
         outer = span.attributes.add(key="k").value.array_value.values.add()
         deep = outer.array_value.values.add().kvlist_value.values
-        any_value = common_pb2.AnyValue
+        any_value: Any = common_pb2.AnyValue
         for key, value in {
             "s": any_value(string_value='é"'),
             "b": any_value(bool_value=False),
