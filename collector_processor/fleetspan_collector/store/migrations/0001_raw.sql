@@ -5,6 +5,8 @@
 --   BatchOrdinal  its place in that segment; with BatchId it names the row once
 --   ReceivedAt    when the collector had it (other writers: when it was inserted)
 -- fsync_*: an insert that has been confirmed survives a power cut.
+-- TTL: in seconds and cut at the last DateTime; one past it would wrap to 1970, and
+-- the engine would drop the row at once.
 
 CREATE TABLE IF NOT EXISTS @database@.otel_traces @on_cluster@
 (
@@ -51,7 +53,7 @@ ENGINE = @replicated@MergeTree
 PARTITION BY toDate(Timestamp)
 PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp))
 ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
-TTL toDateTime(Timestamp) + toIntervalDay(@traces_days@)
+TTL toDateTime(least(intDiv(toUnixTimestamp64Nano(Timestamp), 1000000000) + 86400 * @traces_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.otel_traces_trace_id_ts @on_cluster@
@@ -64,7 +66,7 @@ CREATE TABLE IF NOT EXISTS @database@.otel_traces_trace_id_ts @on_cluster@
 ENGINE = @replicated@AggregatingMergeTree
 PARTITION BY toStartOfWeek(Start)
 ORDER BY TraceId
-TTL Start + toIntervalDay(@traces_days@)
+TTL toDateTime(least(toUInt64(Start) + 86400 * @traces_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.otel_logs @on_cluster@
@@ -103,7 +105,7 @@ ENGINE = @replicated@MergeTree
 PARTITION BY toDate(Timestamp)
 PRIMARY KEY (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
 ORDER BY (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
-TTL toDateTime(Timestamp) + toIntervalDay(@logs_days@)
+TTL toDateTime(least(intDiv(toUnixTimestamp64Nano(Timestamp), 1000000000) + 86400 * @logs_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.otel_metrics_gauge @on_cluster@
@@ -143,7 +145,7 @@ CREATE TABLE IF NOT EXISTS @database@.otel_metrics_gauge @on_cluster@
 ENGINE = @replicated@MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-TTL TimeUnix + toIntervalDay(@metrics_days@)
+TTL toDateTime(least(toUInt64(TimeUnix) + 86400 * @metrics_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.otel_metrics_sum @on_cluster@
@@ -185,7 +187,7 @@ CREATE TABLE IF NOT EXISTS @database@.otel_metrics_sum @on_cluster@
 ENGINE = @replicated@MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-TTL TimeUnix + toIntervalDay(@metrics_days@)
+TTL toDateTime(least(toUInt64(TimeUnix) + 86400 * @metrics_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.otel_metrics_histogram @on_cluster@
@@ -231,7 +233,7 @@ CREATE TABLE IF NOT EXISTS @database@.otel_metrics_histogram @on_cluster@
 ENGINE = @replicated@MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-TTL TimeUnix + toIntervalDay(@metrics_days@)
+TTL toDateTime(least(toUInt64(TimeUnix) + 86400 * @metrics_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.otel_metrics_exponential_histogram @on_cluster@
@@ -281,7 +283,7 @@ CREATE TABLE IF NOT EXISTS @database@.otel_metrics_exponential_histogram @on_clu
 ENGINE = @replicated@MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-TTL TimeUnix + toIntervalDay(@metrics_days@)
+TTL toDateTime(least(toUInt64(TimeUnix) + 86400 * @metrics_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.otel_metrics_summary @on_cluster@
@@ -319,5 +321,5 @@ CREATE TABLE IF NOT EXISTS @database@.otel_metrics_summary @on_cluster@
 ENGINE = @replicated@MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-TTL TimeUnix + toIntervalDay(@metrics_days@)
+TTL toDateTime(least(toUInt64(TimeUnix) + 86400 * @metrics_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;

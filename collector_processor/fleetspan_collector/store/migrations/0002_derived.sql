@@ -62,7 +62,7 @@ CREATE TABLE IF NOT EXISTS @database@.evidence @on_cluster@
 ENGINE = @replicated@ReplacingMergeTree(Rank)
 PARTITION BY toDate(ReceivedAt)
 ORDER BY (Tenant, GroupKey, Key, Source)
-TTL toDateTime(ReceivedAt) + toIntervalDay(@evidence_days@)
+TTL toDateTime(least(intDiv(toUnixTimestamp64Nano(ReceivedAt), 1000000000) + 86400 * @evidence_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, index_granularity = 512, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Which groups tell of a stated run: a run that spans several traces is resolved as one.
@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS @database@.evidence_links @on_cluster@
 )
 ENGINE = @replicated@AggregatingMergeTree
 ORDER BY (Tenant, RunId, GroupKey)
-TTL toDateTime(LastActivity) + toIntervalDay(@evidence_days@)
+TTL toDateTime(least(intDiv(toUnixTimestamp64Nano(LastActivity), 1000000000) + 86400 * @evidence_days@, 4294967295))
 SETTINGS index_granularity = 512, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What resolving has written for a group: under which hour (which never changes once
@@ -94,7 +94,7 @@ CREATE TABLE IF NOT EXISTS @database@.canonical_keys @on_cluster@
 ENGINE = @replicated@ReplacingMergeTree(Version)
 PARTITION BY toYYYYMM(Bucket)
 ORDER BY (Tenant, GroupKey, Kind, Key)
-TTL Bucket + toIntervalDay(@runs_days@)
+TTL toDateTime(least(toUInt64(Bucket) + 86400 * @runs_days@, 4294967295))
 SETTINGS index_granularity = 512, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.canonical_runs @on_cluster@
@@ -137,7 +137,7 @@ CREATE TABLE IF NOT EXISTS @database@.canonical_runs @on_cluster@
 ENGINE = @replicated@ReplacingMergeTree(Version, IsDeleted)
 PARTITION BY toDate(Bucket)
 ORDER BY (Tenant, Bucket, RunId)
-TTL Bucket + toIntervalDay(@runs_days@)
+TTL toDateTime(least(toUInt64(Bucket) + 86400 * @runs_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.canonical_agents @on_cluster@
@@ -173,7 +173,7 @@ CREATE TABLE IF NOT EXISTS @database@.canonical_agents @on_cluster@
 ENGINE = @replicated@ReplacingMergeTree(Version, IsDeleted)
 PARTITION BY toDate(Bucket)
 ORDER BY (Tenant, Bucket, TraceId, AgentId)
-TTL Bucket + toIntervalDay(@runs_days@)
+TTL toDateTime(least(toUInt64(Bucket) + 86400 * @runs_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.canonical_llm_calls @on_cluster@
@@ -218,7 +218,7 @@ CREATE TABLE IF NOT EXISTS @database@.canonical_llm_calls @on_cluster@
 ENGINE = @replicated@ReplacingMergeTree(Version, IsDeleted)
 PARTITION BY toDate(Bucket)
 ORDER BY (Tenant, Bucket, TraceId, CallId)
-TTL Bucket + toIntervalDay(@runs_days@)
+TTL toDateTime(least(toUInt64(Bucket) + 86400 * @runs_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS @database@.canonical_tool_calls @on_cluster@
@@ -253,5 +253,5 @@ CREATE TABLE IF NOT EXISTS @database@.canonical_tool_calls @on_cluster@
 ENGINE = @replicated@ReplacingMergeTree(Version, IsDeleted)
 PARTITION BY toDate(Bucket)
 ORDER BY (Tenant, Bucket, TraceId, SpanId)
-TTL Bucket + toIntervalDay(@runs_days@)
+TTL toDateTime(least(toUInt64(Bucket) + 86400 * @runs_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
