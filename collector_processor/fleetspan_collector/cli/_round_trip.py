@@ -21,8 +21,12 @@ _POLL_S: Final = 0.02
 _SEND_S: Final = 5.0
 
 
-def round_trip_ms(endpoints: Endpoints) -> float:
+def round_trip_ms(endpoints: Endpoints, database: str) -> float:
     """Send one span to a running collector and wait until a query finds it.
+
+    Args:
+        endpoints: What the collector listens on.
+        database: The database of its tables, a plain identifier.
 
     Returns:
         Milliseconds from sending to having read it.
@@ -40,7 +44,8 @@ def round_trip_ms(endpoints: Endpoints) -> float:
     request = _request(trace_id)
     source = OwnerSource(endpoints.web, timeout_s=_SEND_S)
     query = (
-        f"SELECT count() AS found FROM otel_traces WHERE TraceId = '{trace_id.hex()}'"  # noqa: S608 - hex digits
+        f"SELECT count() AS found FROM {database}.otel_traces "  # noqa: S608 - checked
+        f"WHERE TraceId = '{trace_id.hex()}'"
     )
     started = time.perf_counter()
     _send(request, endpoints)

@@ -20,12 +20,17 @@ def status_text(status: str) -> Text:
     return Text(status, style=STATUS_STYLES.get(status, ""))
 
 
-def when(time: str | None) -> str:
-    """Write an RFC 3339 time in the user's own zone, to the second."""
+def when(time: str | None, *, short: bool = False) -> str:
+    """Write an RFC 3339 time in the user's own zone.
+
+    Args:
+        time: The time; ``None`` is ``?``.
+        short: Leave out the year and the seconds.
+    """
     if time is None:
         return "?"
     try:
         moment = datetime.fromisoformat(time)
     except ValueError:
         return "?"
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone().strftime("%m-%d %H:%M" if short else "%Y-%m-%d %H:%M:%S")

@@ -67,16 +67,16 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield check_prices(settings)
     yield check_quarantine(settings)
     if owned is not None:
-        yield from _checks_of_running(owned)
+        yield from _checks_of_running(owned, settings.store.database)
     elif data.status == "ok" and owner.status == "ok":
         yield from _checks_of_temporary(settings)
 
 
-def _checks_of_running(endpoints: Endpoints) -> list[Check]:
+def _checks_of_running(endpoints: Endpoints, database: str) -> list[Check]:
     return [
         _guarded("ready", lambda: _ready(endpoints)),
-        _guarded("schema", lambda: _schema(endpoints)),
-        _guarded("round trip", lambda: _round_trip(endpoints)),
+        _guarded("schema", lambda: _schema(endpoints, database)),
+        _guarded("round trip", lambda: _round_trip(endpoints, database)),
     ]
 
 
@@ -105,7 +105,9 @@ async def _with_collector(settings: Settings) -> list[Check]:
     collector = make_collector(settings)
     endpoints = await collector.start()
     try:
-        return await asyncio.to_thread(_checks_of_running, endpoints)
+        return await asyncio.to_thread(
+            _checks_of_running, endpoints, settings.store.database
+        )
     finally:
         await collector.stop()
 
@@ -125,12 +127,12 @@ def _ready(endpoints: Endpoints) -> Check:
     return Check(name="ready", status="ok", detail="the collector can work")
 
 
-def _schema(endpoints: Endpoints) -> Check:
+def _schema(endpoints: Endpoints, database: str) -> Check:
     if endpoints.web is None:
         return Check(name="schema", status="warn", detail="the web port is off")
     from fleetspan_collector.store.migrate import latest_generation
 
-    query = "SELECT max(Generation) AS generation FROM fleetspan_schema"
+    query = f"SELECT max(Generation) AS generation FROM {database}.fleetspan_schema"  # noqa: S608 - a checked identifier
     source = OwnerSource(endpoints.web, timeout_s=5.0)
     row = json.loads(b"".join(source.sql(query, "JSONEachRow")).splitlines()[0])
     found, latest = int(row["generation"]), latest_generation()
@@ -141,11 +143,11 @@ def _schema(endpoints: Endpoints) -> Check:
     return Check(name="schema", status="fail", detail=detail, fix=fix)
 
 
-def _round_trip(endpoints: Endpoints) -> Check:
+def _round_trip(endpoints: Endpoints, database: str) -> Check:
     # Here, because it brings gRPC with it, which no other command needs.
     from fleetspan_collector.cli._round_trip import round_trip_ms
 
-    took_ms = round_trip_ms(endpoints)
+    took_ms = round_trip_ms(endpoints, database)
     detail = f"one span sent, stored and read back in {took_ms:.0f} ms"
     return Check(name="round trip", status="ok", detail=detail)
 
@@ -153,6 +155,7 @@ def _round_trip(endpoints: Endpoints) -> Check:
 def _print(invocation: Invocation, check: Check) -> None:
     line = Text(f"{check.status:<5}", style=_STYLES[check.status])
     line.append(f"{check.name}: {plain(check.detail)}", style="not bold default")
-    invocation.out.print(line)
+    # Not wrapped: what is to be typed can be copied.
+    invocation.out.print(line, soft_wrap=True)
     if check.fix and check.status != "ok":
-        invocation.out.print(Text(f"     fix: {plain(check.fix)}"))
+        invocation.out.print(Text(f"     fix: {plain(check.fix)}"), soft_wrap=True)

@@ -53,10 +53,12 @@ def ls(invocation: Invocation, since: Since = None, limit: Limit = None) -> None
 def runs_table(runs: list[RunRow], width: int) -> Table:
     """Make the table of runs; columns go, least wanted first, as the terminal narrows."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    wide, middling = width >= 120, width >= 84
+    wide, middling = width >= 120, width >= 76
     ids = short_ids([run["run_id"] for run in runs])
     table.add_column("run", no_wrap=True)
-    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=30)
+    table.add_column(
+        "name", overflow="ellipsis", no_wrap=True, max_width=30 if wide else 16
+    )
     table.add_column("status", no_wrap=True)
     if middling:
         table.add_column("started", no_wrap=True)
@@ -72,7 +74,10 @@ def runs_table(runs: list[RunRow], width: int) -> Table:
         cells = [Text(ids[run["run_id"]]), Text(plain(run["name"] or "?"))]
         cells.append(status_text(run["status"]))
         if middling:
-            cells += [Text(when(run["started_at"])), Text(duration(run["duration_s"]))]
+            cells += [
+                Text(when(run["started_at"], short=not wide)),
+                Text(duration(run["duration_s"])),
+            ]
         if wide:
             counts = (run["agents"], run["llm_calls"], run["tool_calls"])
             cells += [Text(str(number)) for number in counts]

@@ -53,7 +53,7 @@ class SinkReader(MemoryReader):
             return json.dumps({"generation": self._generation}).encode()
         wanted = re.search("'([0-9a-f]{32})'", query)
         assert wanted is not None
-        assert "FROM otel_traces " in query
+        assert "FROM otel.otel_traces " in query
         found = 0
         for submission in self._sink.submissions:
             request = trace_service_pb2.ExportTraceServiceRequest()
@@ -112,7 +112,7 @@ async def test_a_span_is_sent_and_read_back(without: dict[str, None]) -> None:
             "web": all_.web,
         }
         endpoints = Endpoints(**{**addresses, **without})
-        took_ms = await asyncio.to_thread(round_trip_ms, endpoints)
+        took_ms = await asyncio.to_thread(round_trip_ms, endpoints, "otel")
     assert took_ms > 0
 
 
@@ -123,7 +123,7 @@ async def test_a_span_that_does_not_arrive_is_a_problem(
     monkeypatch.setattr(_round_trip, "_DEADLINE_S", 0.2)
     async with collecting(keep=False) as endpoints:
         with pytest.raises(CollectorError, match="did not arrive"):
-            await asyncio.to_thread(round_trip_ms, endpoints)
+            await asyncio.to_thread(round_trip_ms, endpoints, "otel")
 
 
 @pytest.mark.parametrize("receiver", ["otlp_http", "otlp_grpc"])
@@ -132,7 +132,7 @@ async def test_a_closed_receiver_is_unreachable(receiver: str) -> None:
     async with collecting() as endpoints:
         deaf = Endpoints(web=endpoints.web, **{receiver: "127.0.0.1:1"})
         with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1 did not take"):
-            await asyncio.to_thread(round_trip_ms, deaf)
+            await asyncio.to_thread(round_trip_ms, deaf, "otel")
 
 
 def statuses(done: Any) -> dict[str, str]:
