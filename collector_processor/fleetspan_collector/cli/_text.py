@@ -12,6 +12,8 @@ _CONTROLS: Final = re.compile(
 )
 _JSON_UNSAFE: Final = re.compile("[\x7f-\x9f\ud800-\udfff]")
 _CONTROLS_BUT_LAYOUT: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# The engine colours its pretty formats; names that come from telemetry may, too.
+_COLOURS: Final = re.compile("\x1b\\[[0-9;]*m")
 
 
 def plain(text: str) -> str:
@@ -21,7 +23,8 @@ def plain(text: str) -> str:
 
 
 def plain_lines(text: str) -> str:
-    """Replace control characters, but keep line breaks and tabs."""
+    """Drop colours and replace other control characters; keep line breaks and tabs."""
+    text = _COLOURS.sub("", text)
     return _CONTROLS_BUT_LAYOUT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

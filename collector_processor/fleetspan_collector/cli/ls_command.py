@@ -53,7 +53,7 @@ def ls(invocation: Invocation, since: Since = None, limit: Limit = None) -> None
 def runs_table(runs: list[RunRow], width: int) -> Table:
     """Make the table of runs; columns go, least wanted first, as the terminal narrows."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    wide, middling = width >= 120, width >= 76
+    wide, fair, middling = width >= 120, width >= 96, width >= 80
     ids = short_ids([run["run_id"] for run in runs])
     table.add_column("run", no_wrap=True)
     table.add_column(
@@ -67,7 +67,7 @@ def runs_table(runs: list[RunRow], width: int) -> Table:
         for name in ("agents", "calls", "tools"):
             table.add_column(name, justify="right", no_wrap=True)
     table.add_column("errors", justify="right", no_wrap=True)
-    if middling:
+    if fair:
         table.add_column("tokens", justify="right", no_wrap=True)
     table.add_column("cost", justify="right", no_wrap=True)
     for run in runs:
@@ -82,7 +82,7 @@ def runs_table(runs: list[RunRow], width: int) -> Table:
             counts = (run["agents"], run["llm_calls"], run["tool_calls"])
             cells += [Text(str(number)) for number in counts]
         cells.append(Text(str(run["errors"]), style="red" if run["errors"] else ""))
-        if middling:
+        if fair:
             cells.append(Text(count(total_tokens(run))))
         cells.append(Text(cost_text(run)))
         table.add_row(*cells)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import sys
 from collections.abc import Iterator
 from typing import Annotated
@@ -41,6 +40,6 @@ def _write(chunks: Iterator[bytes], *, on_terminal: bool) -> None:
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
         return
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for chunk in chunks:
-        sys.stdout.write(plain_lines(decoder.decode(chunk)))
+    # Whole, because a sequence may lie across two chunks; a person reads it anyway.
+    text = b"".join(chunks).decode("utf-8", "replace")
+    sys.stdout.write(plain_lines(text))

@@ -121,7 +121,8 @@ def test_costs(amount: float | None, expected: str) -> None:
 
 
 def test_results_on_a_terminal_keep_lines_and_tabs() -> None:
-    """Only what would drive the terminal is replaced."""
+    """Colours go, what would drive the terminal is replaced, the rest stays."""
+    assert plain_lines("\x1b[1mbold\x1b[0m\x1b[38;5;1mred") == "boldred"
     assert plain_lines("a\tb\n\x1b[2J\r") == "a\tb\n\ufffd[2J\ufffd"
 
 

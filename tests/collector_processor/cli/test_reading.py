@@ -86,6 +86,14 @@ def test_ls_is_a_table(fleet_command: Any) -> None:
     ]
 
 
+def test_ls_cuts_nothing_at_80_columns(fleet_command: Any, monkeypatch: Any) -> None:
+    """On a plain terminal the figures are whole; less wanted columns are left out."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = fleet_command("ls").out.splitlines()
+    cells = ["aaa111", "research", "ok", "01-02", "03:04", "10.0s", "2", "$0.50+?"]
+    assert lines[2].split() == cells
+
+
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 120, 200])
 @pytest.mark.parametrize("arguments", [("ls",), ("show", "aaa111")])
 def test_tables_fit_the_terminal(

@@ -73,7 +73,7 @@ async def collecting(
     sink = kept if keep else lost
     intake = Intake(sink, ReceiverSettings(), ReceiverMetrics(registry))
 
-    async def caught_up(timeout_s: float) -> bool:
+    async def caught_up(timeout_s: float, *, derived: bool = False) -> bool:
         return True
 
     async def unready() -> dict[str, str]:
