@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Generator
 from typing import Any, Final
@@ -17,6 +18,7 @@ from .._errors import UnreachableError
 from ._answers import Failure, json_bytes
 
 _BACKLOG: Final = 2048
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _KEEP_ALIVE_S: Final = 75
 _MAX_HEADER_BYTES: Final = 64 * 1024
 
@@ -99,8 +101,8 @@ class HttpServer:
         Raises:
             UnreachableError: When the address cannot be listened on.
         """
-        listener = self._listen()
-        self.port = listener.getsockname()[1]
+        listeners = self._listen()
+        self.port = listeners[0].getsockname()[1]
         config = uvicorn.Config(
             self._app,
             http=_Protocol,
@@ -115,7 +117,7 @@ class HttpServer:
             h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         )
         self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self._task = asyncio.create_task(self._server.serve(sockets=listeners))
         ready = asyncio.create_task(self._server.ready.wait())
         await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
@@ -133,25 +135,47 @@ class HttpServer:
         server.should_exit = True
         await task
 
-    def _listen(self) -> socket.socket:
+    def _listen(self) -> list[socket.socket]:
+        """Listen on every address of the host: ``localhost`` may be IPv6 and IPv4."""
+        listeners: list[socket.socket] = []
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
+            found = socket.getaddrinfo(
                 self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            listener = socket.socket(family, kind, protocol)
-            try:
-                # Not SO_REUSEPORT: two collectors must never share a port.
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(address)
-                listener.listen(_BACKLOG)
-            except OSError:
-                listener.close()
-                raise
+            )
+            for family, _, _, _, address in sorted(found, key=_ipv4_first):
+                port = listeners[0].getsockname()[1] if listeners else self.port
+                try:
+                    listeners.append(_bound(family, (address[0], port, *address[2:])))
+                except OSError as error:
+                    # A name may have an address that this machine does not.
+                    if not listeners or error.errno not in _NOT_HERE:
+                        raise
         except OSError as error:
+            for listener in listeners:
+                listener.close()
             raise UnreachableError(
                 f"cannot listen on {self.host}:{self.port} for {self._purpose}",
                 because=(error.strerror or str(error)).lower(),
                 suggestion=f"fleetspan up {self._flag} {self.host}:0",
             ) from None
+        return listeners
+
+
+def _ipv4_first(found: tuple[Any, ...]) -> bool:
+    return bool(found[0] != socket.AF_INET)
+
+
+def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Not SO_REUSEPORT: two collectors must never share a port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
         listener.setblocking(False)
-        return listener
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,6 +1,9 @@
 """What the HTTP application does beyond OTLP's own rules."""
 
+import asyncio
+import errno
 import gzip
+import socket
 
 import orjson
 import pytest
@@ -63,6 +66,28 @@ class TestServer:
         )
         assert caught.value.because == "address already in use"
         assert caught.value.suggestion == "fleetspan up --http 127.0.0.1:0"
+
+    async def test_every_address_of_a_name_is_listened_on(self, collector):
+        """Clients may take ``localhost`` for either of its addresses."""
+        server = HttpServer(collector.app, "localhost", 0)
+        await server.start()
+        addresses = socket.getaddrinfo("localhost", server.port, proto=socket.SOL_TCP)
+        for family, _, _, _, address in addresses:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                if probe.connect_ex((str(address[0]), 1)) == errno.EADDRNOTAVAIL:
+                    continue  # the name has an address that this machine has not
+            _, writer = await asyncio.open_connection(str(address[0]), server.port)
+            writer.close()
+            await writer.wait_closed()
+        await server.stop(1)
+
+    async def test_a_name_that_is_none_is_an_error(self, collector):
+        """A host that cannot be found is told as such."""
+        with pytest.raises(UnreachableError) as caught:
+            await HttpServer(collector.app, "no.such.invalid", 0).start()
+        assert caught.value.error == (
+            "cannot listen on no.such.invalid:0 for OTLP HTTP"
+        )
 
     async def test_more_routes_may_be_mounted(self, collector):
         """A later POST route shares the checks: host, type, encoding and size."""

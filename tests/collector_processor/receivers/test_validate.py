@@ -9,8 +9,9 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.receivers import Undecodable
+from fleetspan_collector.receivers import MAX_CONTAINER_DEPTH, Undecodable
 from fleetspan_collector.receivers._validate import Verdict, validate
+from fleetspan_collector.store._structure import VALUE_DEPTH
 
 # 2262-04-11T23:47:16.854775807Z, the last instant of 64-bit nanoseconds.
 LAST = 9_223_372_036_854_775_807
@@ -263,6 +264,10 @@ class TestDepth:
         assert verdict.payload == (
             nested(trace_request(), "array_value", 2, b'["x"]').SerializeToString()
         )
+
+    def test_the_store_reads_the_same_depth(self):
+        """What is kept as a container is what the store's structure has room for."""
+        assert MAX_CONTAINER_DEPTH == VALUE_DEPTH == 2
 
     def test_otlp_40_nesting_beyond_protobuf_is_undecodable(self, trace_request):
         """Protobuf stops at 100 messages, here 47 nested arrays; so do we."""
