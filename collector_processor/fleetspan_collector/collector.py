@@ -70,9 +70,6 @@ class Backstage(ExitStack):
             self.enter_context(DataLock(settings.data))
             self.prices = PriceBook.load(settings.price_override_file)
             self.engine = self._closing(open_store(settings))
-            self.budget = Budget(
-                settings.cpu_budget_busy_cores, settings.cpu_budget_idle_cores
-            )
             self.journal = self.enter_context(
                 Journal(
                     settings.data / "journal",
@@ -85,7 +82,7 @@ class Backstage(ExitStack):
                 self.journal,
                 RawWriter(store, self.enter_context(decoder(store))),
                 Derivation(self._closing(self.engine.another()), self.prices),
-                self.budget,
+                (_half_budget(settings), _half_budget(settings)),
                 IngestMetrics(registry),
             )
             opening.pop_all()
@@ -191,6 +188,13 @@ class Collector:
         await server.start()
         opening.push_async_callback(server.stop, _GRACE_S)
         return _shown(endpoint, server.port)
+
+
+def _half_budget(settings: Settings) -> Budget:
+    """Inserting and deriving share the budget evenly."""
+    return Budget(
+        settings.cpu_budget_busy_cores / 2, settings.cpu_budget_idle_cores / 2
+    )
 
 
 def _journal_settings(settings: Settings) -> JournalSettings:

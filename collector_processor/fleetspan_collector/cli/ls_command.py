@@ -89,14 +89,16 @@ def runs_table(runs: list[RunRow], width: int) -> Table:
     return table
 
 
-def total_tokens(row: UsageRow) -> int:
-    """Return all tokens that a provider processed or generated."""
-    return (
-        row["input_tokens"]
-        + row["cache_read_tokens"]
-        + row["cache_write_tokens"]
-        + row["output_tokens"]
-    )
+def total_tokens(row: UsageRow) -> int | None:
+    """All tokens of a run or an agent; None when none of them is known."""
+    parts = [
+        row["input_tokens"],
+        row["cache_read_tokens"],
+        row["cache_write_tokens"],
+        row["output_tokens"],
+    ]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
 
 
 def cost_text(row: UsageRow) -> str:

@@ -73,9 +73,7 @@ def roll_up(
             "Tenant": pa.array(columns.strings("Tenant")[head], pa.string()),
             "GroupKey": pa.array(columns.strings("GroupKey")[head], pa.string()),
             "RunId": pa.array(owners.run_id[head], pa.string()),
-            **{
-                name: pa.array(labels[name][head], pa.string()) for name in _LABELS
-            },
+            **{name: pa.array(labels[name][head], pa.string()) for name in _LABELS},
             "Name": pa.array(columns.strings("Name")[head], pa.string()),
             "TraceId": pa.array(columns.strings("GroupKey")[head], pa.string()),
             "Status": pa.array(status, pa.string()),
@@ -90,9 +88,7 @@ def roll_up(
             "Errors": errors[kept].astype(np.uint32),
             "Depth": depth[kept].astype(np.uint16),
             "FanOut": fan_out[kept].astype(np.uint32),
-            **{
-                name: _sum(calls, name, call_run, per_call, kept) for name in _SUMMED
-            },
+            **{name: _sum(calls, name, call_run, per_call, kept) for name in _SUMMED},
             "UnpricedCalls": unpriced[kept].astype(np.uint32),
             "OrphanSpans": _tally(run_code[owners.orphans], count, kept),
             "Bucket": hours,
@@ -195,9 +191,7 @@ def _shape(
     return depth, fan_out
 
 
-def _failures(
-    owners: Ownership, calls: pa.Table, tools: pa.Table
-) -> tuple[Mask, Mask]:
+def _failures(owners: Ownership, calls: pa.Table, tools: pa.Table) -> tuple[Mask, Mask]:
     failed_calls = calls["Error"].to_numpy(zero_copy_only=False) != ""
     success = tools["Success"].combine_chunks()
     failed_tools = success.fill_null(1).to_numpy(zero_copy_only=False) == 0

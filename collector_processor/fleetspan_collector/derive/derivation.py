@@ -6,20 +6,25 @@ content, and canonical rows are written under keys that never change once writte
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._signals import Signal
+from fleetspan_collector.derive._columns import Strings, codes
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.derive.resolve import RULES_VERSION, Canonical, resolve
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+
+logger = logging.getLogger("fleetspan.derive")
 
 Group = tuple[str, str]
 """Tenant and group key: what resolving works on as a whole."""
@@ -68,19 +73,43 @@ class Derivation:
         self._database = engine.address.database
         self._inserts: dict[str, str] = {}
 
-    def derive(self, windows: Sequence[Window]) -> int:
+    def derive(self, windows: Sequence[Window]) -> tuple[int, int]:
         """Normalise the windows and resolve every group they touch.
 
         Returns:
-            How many groups were resolved.
+            How many groups were resolved, and how many could not be.
+
+        Raises:
+            ClickHouseError: When the store fails; the windows can be derived again.
         """
         groups: set[Group] = set()
         for window in windows:
             groups |= self._normalise(window)
         ordered = sorted(groups)
+        failed = 0
         for first in range(0, len(ordered), _GROUPS_AT_ONCE):
-            self._resolve(ordered[first : first + _GROUPS_AT_ONCE])
-        return len(ordered)
+            failed += self._resolve_apart(ordered[first : first + _GROUPS_AT_ONCE])
+        return len(ordered) - failed, failed
+
+    def _resolve_apart(self, groups: Sequence[Group]) -> int:
+        """Resolve groups; one that cannot be does not hold up the others.
+
+        Returns:
+            How many could not be resolved.
+        """
+        try:
+            self._resolve(groups)
+        except ClickHouseError:
+            raise
+        except Exception:
+            if len(groups) == 1:
+                logger.exception("group %s of tenant %r", groups[0][1], groups[0][0])
+                return 1
+            middle = len(groups) // 2
+            return self._resolve_apart(groups[:middle]) + self._resolve_apart(
+                groups[middle:]
+            )
+        return 0
 
     def _normalise(self, window: Window) -> set[Group]:
         tokens = {"database": self._database, "window": window.condition}
@@ -94,7 +123,9 @@ class Derivation:
             table = "otel_logs"
         else:
             return set()
-        touched = self._engine.arrow(_sql.render("touched_groups", table=table, **tokens))
+        touched = self._engine.arrow(
+            _sql.render("touched_groups", table=table, **tokens)
+        )
         return _groups(touched)
 
     def _insert_select(self, table: str, name: str, tokens: dict[str, str]) -> None:
@@ -155,18 +186,26 @@ class _Written:
         self._deleted = table["IsDeleted"].to_numpy()
         self._claimed = np.zeros(table.num_rows, dtype=bool)
         self._groups = table["GroupKey"].to_numpy(zero_copy_only=False)
-        self._row = {
-            key: row for row, key in enumerate(_identities(table, "Kind", "Key"))
-        }
+        self._kinds = table["Kind"].to_numpy(zero_copy_only=False)
 
     def claim(self, table: pa.Table, kind: str, key: str) -> Rows:
-        """Rows on record for these keys, -1 where there is none; they are not gone."""
-        table = table.append_column("Kind", pa.array([kind] * table.num_rows))
-        found = np.fromiter(
-            (self._row.get(name, -1) for name in _identities(table, "Kind", key)),
-            dtype=np.int64,
-            count=table.num_rows,
+        """Rows on record for these keys, -1 where there is none; they are not gone.
+
+        A run is named by its id alone, everything else within its group.
+        """
+        of_kind = np.flatnonzero(self._kinds == kind)
+        found = np.full(table.num_rows, -1)
+        if not len(of_kind) or not table.num_rows:
+            return found
+        names = ["Tenant"] if kind == "runs" else ["Tenant", "GroupKey"]
+        record = self._table.take(pa.array(of_kind))
+        number, count = codes(
+            *(np.concatenate([_objects(record[n]), _objects(table[n])]) for n in names),
+            np.concatenate([_objects(record["Key"]), _objects(table[key])]),
         )
+        row_of = np.full(count, -1)
+        row_of[number[: len(of_kind)]] = of_kind
+        found = row_of[number[len(of_kind) :]]
         self._claimed[found[found >= 0]] = True
         return found
 
@@ -280,16 +319,8 @@ def _deleted_keys(gone: pa.Table, version: int) -> pa.Table:
     )
 
 
-def _identities(table: pa.Table, kind: str, key: str) -> Iterator[tuple[str, ...]]:
-    """What names a row once: runs by their id alone, the rest within their group."""
-    for tenant, group, what, name in zip(
-        table["Tenant"].to_pylist(),
-        table["GroupKey"].to_pylist(),
-        table[kind].to_pylist(),
-        table[key].to_pylist(),
-        strict=True,
-    ):
-        yield (tenant, what, name) if what == "runs" else (tenant, what, name, group)
+def _objects(column: pa.ChunkedArray) -> Strings:
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
 
 
 def _groups(table: pa.Table) -> set[Group]:

@@ -65,9 +65,7 @@ def find_owners(evidence: Columns) -> Ownership:
     first, activations = _first_reports(evidence, is_agent)
     agent_of = _stated_or_nearest_agent(evidence, parents, is_agent, first)
     parent_of = _parent_agents(evidence, parents, is_agent, first)
-    run_row, run_id = _runs(
-        evidence, parents, is_agent | is_run, parent_of, agent_of
-    )
+    run_row, run_id = _runs(evidence, parents, is_agent | is_run, parent_of, agent_of)
     call_rows, usage_of = _requests(evidence, parents, is_call, is_agent)
     return Ownership(
         agents=np.flatnonzero(is_agent & (first == np.arange(evidence.count))),
@@ -172,14 +170,13 @@ def _runs(
     above = tree.nearest(parents, is_container)
     # Where the spans between are missing, a stated parent agent continues the way up.
     up = np.where((above == tree.NONE) & is_container, parent_of, above)
-    container_up = np.where(is_container, np.where(up == here, tree.NONE, up), tree.NONE)
-    top = tree.topmost(container_up)
-    start = np.where(
-        is_container, here, np.where(above == tree.NONE, agent_of, above)
+    container_up = np.where(
+        is_container, np.where(up == here, tree.NONE, up), tree.NONE
     )
+    top = tree.topmost(container_up)
+    start = np.where(is_container, here, np.where(above == tree.NONE, agent_of, above))
     run_row = np.where(start == tree.NONE, tree.NONE, top[start])
 
-    kind = evidence.strings("Kind")
     stated = evidence.strings("RunId")
     # Agent ids are unique in their trace only.
     own = evidence.strings("GroupKey") + "-" + evidence.strings("Key")
@@ -266,6 +263,10 @@ def _tool_calls(
     above = tree.nearest(parents, is_tool | is_agent)
     ids = evidence.strings("ToolCallId")
     repeated = (
-        is_tool & (above != tree.NONE) & is_tool[above] & (ids != "") & (ids == ids[above])
+        is_tool
+        & (above != tree.NONE)
+        & is_tool[above]
+        & (ids != "")
+        & (ids == ids[above])
     )
     return np.flatnonzero(is_tool & ~repeated)

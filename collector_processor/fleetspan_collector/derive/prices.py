@@ -75,7 +75,9 @@ class PriceBook:
         self._overrides = {model: dict(p) for model, p in (overrides or {}).items()}
         self.version = f"genai-prices {genai_prices.__version__}"
         if self._overrides:
-            text = repr(sorted((m, sorted(p.items())) for m, p in self._overrides.items()))
+            text = repr(
+                sorted((m, sorted(p.items())) for m, p in self._overrides.items())
+            )
             digest = hashlib.sha256(text.encode()).hexdigest()[:8]
             self.version += f" + own {digest}"
 
@@ -98,7 +100,11 @@ class PriceBook:
             models = document["models"]
             for model, prices in models.items():
                 for kind, usd in prices.items():
-                    if kind not in KINDS or not isinstance(usd, (int, float)) or usd < 0:
+                    if (
+                        kind not in KINDS
+                        or not isinstance(usd, (int, float))
+                        or usd < 0
+                    ):
                         raise ValueError(f"models.{model}.{kind} = {usd!r}")
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise UsageError(

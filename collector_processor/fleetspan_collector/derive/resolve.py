@@ -83,12 +83,8 @@ class _Labels(Mapping[str, Strings]):
     """
 
     def __init__(self, columns: Columns, owners: Ownership) -> None:
-        self.run_code, self.run_count = codes(
-            columns.strings("Tenant"), owners.run_id
-        )
-        self._values = {
-            name: self._spread(columns, owners, name) for name in _LABELS
-        }
+        self.run_code, self.run_count = codes(columns.strings("Tenant"), owners.run_id)
+        self._values = {name: self._spread(columns, owners, name) for name in _LABELS}
 
     def __getitem__(self, name: str) -> Strings:
         return self._values[name]
@@ -107,7 +103,7 @@ class _Labels(Mapping[str, Strings]):
         # Smallest last, so that it is the one that stays.
         order = stated[np.argsort(own[stated].astype(str), kind="stable")[::-1]]
         of_run[self.run_code[order]] = own[order]
-        rows = np.flatnonzero((owners.run_row != tree.NONE))
+        rows = np.flatnonzero(owners.run_row != tree.NONE)
         tops = owners.run_row[rows]
         said = own[tops] != ""
         of_run[self.run_code[rows[said]]] = own[tops[said]]
@@ -146,12 +142,10 @@ def _mixed(*parts: NDArray[Any]) -> NDArray[np.uint64]:
 def _hashed(values: Strings) -> NDArray[np.uint64]:
     """A number per string, the same in every process."""
     encoded = pa.array(values, type=pa.string()).dictionary_encode()
-    words = [
-        int.from_bytes(_digest(text), "little") for text in encoded.dictionary.to_pylist()
-    ]
-    return np.array(words or [0], dtype=np.uint64)[
-        encoded.indices.to_numpy(zero_copy_only=False)
-    ]
+    words = [_digest(text) for text in encoded.dictionary.to_pylist()]
+    numbers = np.frombuffer(b"".join(words) or bytes(8), dtype=np.uint64)
+    hashed: NDArray[np.uint64] = numbers[encoded.indices.to_numpy(zero_copy_only=False)]
+    return hashed
 
 
 def _digest(text: str) -> bytes:
@@ -209,9 +203,7 @@ def _calls(
     for name in _TOKENS:
         values = columns.floats(name)[usage_rows]
         gone = unknown | np.isnan(values)
-        tokens[name] = pa.array(
-            np.where(gone, 0, values).astype(np.int64), mask=gone
-        )
+        tokens[name] = pa.array(np.where(gone, 0, values).astype(np.int64), mask=gone)
     models = columns.strings("Model")[rows]
     costs = prices.cost_usd(
         columns.strings("Provider")[rows].tolist(),
@@ -300,7 +292,9 @@ def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
     stated_parent = columns.strings("ParentAgentId")[rows]
     spawn = owners.spawn_of[rows]
     tool_ids = np.where(
-        columns.known("ToolCallId"), columns.strings("ToolCallId"), columns.strings("Key")
+        columns.known("ToolCallId"),
+        columns.strings("ToolCallId"),
+        columns.strings("Key"),
     )
     stated_spawn = columns.strings("SpawnToolCallId")[rows]
     by_span = np.where(spawn == tree.NONE, "", tool_ids[spawn])
@@ -341,5 +335,7 @@ def _last_activity(columns: Columns, owners: Ownership) -> NDArray[np.int64]:
     """For each agent row the last thing that it, or a call or tool of its, did."""
     activity = columns.nanoseconds("LastActivity").copy()
     owned = np.flatnonzero(owners.agent_of != tree.NONE)
-    np.maximum.at(activity, owners.agent_of[owned], columns.nanoseconds("LastActivity")[owned])
+    np.maximum.at(
+        activity, owners.agent_of[owned], columns.nanoseconds("LastActivity")[owned]
+    )
     return activity

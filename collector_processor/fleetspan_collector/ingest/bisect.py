@@ -6,7 +6,13 @@ import logging
 from collections.abc import Sequence
 
 from fleetspan_collector.ingest.raw_writer import RawWriter
-from fleetspan_collector.journal import Journal, Record, Segment, read_records, write_probe
+from fleetspan_collector.journal import (
+    Journal,
+    Record,
+    Segment,
+    read_records,
+    write_probe,
+)
 
 logger = logging.getLogger("fleetspan.ingest")
 

@@ -13,6 +13,7 @@ class IngestMetrics:
         reconciled_segments: Segments of which the store was asked what it holds.
         failures: Attempts to insert or derive that failed and are tried again, by step.
         resolved_groups: Traces and sessions that were resolved, repeats included.
+        failed_groups: Traces and sessions that could not be resolved; see the log.
         step_seconds: Time of one step over one round, by step.
         lag_seconds: Age of the oldest journaled record that is not readable yet.
     """
@@ -39,6 +40,11 @@ class IngestMetrics:
         self.resolved_groups = Counter(
             "fleetspan_ingest_resolved_groups_total",
             "Traces and sessions resolved, repeats included.",
+            registry=registry,
+        )
+        self.failed_groups = Counter(
+            "fleetspan_ingest_failed_groups_total",
+            "Traces and sessions that could not be resolved.",
             registry=registry,
         )
         self.step_seconds = Histogram(

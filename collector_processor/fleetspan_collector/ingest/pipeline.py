@@ -1,18 +1,19 @@
-"""The thread that empties the journal: insert, derive, delete, in rounds.
+"""The two threads that empty the journal: one inserts, one derives and then deletes.
 
-A round seals what is open, inserts every sealed segment, derives from all of them at
-once, and only then deletes them. So the journal itself remembers how far each step has
-come: what a crash leaves there is inserted again (missing rows only) and derived again
-(with the same result).
+A segment is deleted only when its rows are inserted and everything is derived from
+them. So the journal itself remembers how far each step has come: what a crash leaves
+there is inserted again (missing rows only) and derived again (with the same result).
+The steps run side by side, so that raw rows can be read while deriving goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -28,10 +29,11 @@ from fleetspan_collector.journal import Journal, Segment
 logger = logging.getLogger("fleetspan.ingest")
 
 _MOST_ROWS_AT_ONCE: Final = 150_000
-"""Rows of one derive step: bounds its memory, and how late the next round is."""
+"""Rows of one derive step: bounds its memory, and how late the next one is."""
 
 _FIRST_RETRY_S: Final = 0.5
 _LAST_RETRY_S: Final = 15.0
+_LONGEST_PAUSE_S: Final = 0.5
 _DERIVED: Final = (Signal.TRACES, Signal.LOGS)
 
 
@@ -42,8 +44,11 @@ class Pipeline:
         journal: Where acknowledged requests are.
         writer: Inserts segments.
         derivation: Derives canonical rows.
-        budget: When a round may start.
+        budgets: When the next insert and the next derivation may start.
         metrics: Where it counts.
+
+    Attributes:
+        problem: Why the store does not take what is journaled; ``None`` when it does.
     """
 
     def __init__(
@@ -51,29 +56,34 @@ class Pipeline:
         journal: Journal,
         writer: RawWriter,
         derivation: Derivation,
-        budget: Budget,
+        budgets: tuple[Budget, Budget],
         metrics: IngestMetrics,
     ) -> None:
+        self.problem: str | None = None
         self._journal = journal
         self._writer = writer
         self._derivation = derivation
-        self._budget = budget
+        self._insert_budget, self._derive_budget = budgets
         self._metrics = metrics
         self._stopping = threading.Event()
         self._wake = threading.Condition()
-        self._rounds = 0
         self._inserted: dict[str, Segment] = {}
+        self._inserting_ended = False
         # Whatever an earlier process left may be in the store, in whole or in part.
         self._doubtful = {segment.batch_id for segment in journal.sealed()}
-        self._failures = 0
-        self.problem: str | None = None
-        self._thread = threading.Thread(
-            target=self._run, name="fleetspan-ingest", daemon=True
-        )
+        self._threads = [
+            threading.Thread(
+                target=self._run_inserts, name="fleetspan-insert", daemon=True
+            ),
+            threading.Thread(
+                target=self._run_derives, name="fleetspan-derive", daemon=True
+            ),
+        ]
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Empty the journal, which must be closed by now, and end.
@@ -82,123 +92,185 @@ class Pipeline:
         keeps what is left for the next start.
         """
         self._stopping.set()
-        with self._wake:
-            self._wake.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._notify()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
 
-    async def caught_up(self, timeout_s: float) -> bool:
+    async def caught_up(self, timeout_s: float, *, derived: bool = True) -> bool:
         """Wait until everything acknowledged before the call can be read.
 
+        Args:
+            timeout_s: How long to wait at most, in seconds.
+            derived: Whether canonical rows are to be read, or raw rows alone.
+
         Returns:
-            False when it still cannot after ``timeout_s`` seconds.
+            False when it still cannot be read.
         """
         position = self._journal.position()
-        if self._journal.passed(position):
-            self._budget.looked()
+        done = self._derived_up_to if derived else self._inserted_up_to
+        budgets = [self._insert_budget, *([self._derive_budget] if derived else [])]
+        for budget in budgets:
+            budget.looked()
+        if done(position):
             return True
-        self._budget.wait(+1)
-        with self._wake:
-            self._wake.notify_all()
+        for budget in budgets:
+            budget.wait(+1)
+        self._notify()
         deadline = time.monotonic() + timeout_s
         try:
-            while not self._journal.passed(position):
+            while not done(position):
                 if time.monotonic() > deadline:
                     return False
                 await asyncio.sleep(0.01)
         finally:
-            self._budget.wait(-1)
+            for budget in budgets:
+                budget.wait(-1)
         return True
 
     def drain(self) -> None:
-        """Take every round that there is to take, in the calling thread.
+        """Insert and derive all that there is, in the calling thread.
 
         Raises:
             ClickHouseError: When the store fails.
         """
         self._journal.seal()
         while self._journal.sealed():
-            self._round(self._journal.sealed())
+            for segment in self._journal.sealed():
+                self._insert(segment)
+            self._derive(self._some())
 
-    def _run(self) -> None:
+    def _derived_up_to(self, position: Mapping[Signal, str]) -> bool:
+        return self._journal.passed(position)
+
+    def _inserted_up_to(self, position: Mapping[Signal, str]) -> bool:
+        state = self._journal.state()
+        waiting = [
+            (segment.signal, segment.batch_id)
+            for segment in self._journal.sealed()
+            if segment.batch_id not in self._inserted
+        ] + [(held.signal, held.batch_id) for held in state.open]
+        return all(batch > position.get(signal, "") for signal, batch in waiting)
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify_all()
+
+    def _run_inserts(self) -> None:
+        try:
+            self._keep_inserting()
+        finally:
+            with self._wake:
+                self._inserting_ended = True
+                self._wake.notify_all()
+
+    def _keep_inserting(self) -> None:
+        """Seal and insert, until the journal is closed and empty."""
         seen = -1
         while True:
             state = self._journal.state()
-            full = state.sealed_segments > len(self._inserted)
-            if self._stopping.is_set() and not state.open and not state.sealed_segments:
-                return
-            if not state.open and not state.sealed_segments:
-                seen = self._sleep_until_change(max(seen, state.version))
+            todo = [
+                s for s in self._journal.sealed() if s.batch_id not in self._inserted
+            ]
+            if not todo and not state.open:
+                if self._stopping.is_set():
+                    return
+                # Without a timer while there is nothing at all to do.
+                seen = self._journal.wait_for_change(max(seen, state.version))
                 continue
-            pause = 0.0 if full or self._stopping.is_set() else self._pause_s()
-            if pause > 0:
-                with self._wake:
-                    self._wake.wait(pause)
-                continue
-            if not self._attempt() and self._stopping.is_set():
+            if not todo and not self._stopping.is_set():
+                if self._pause(self._insert_budget):
+                    continue
+                self._journal.seal()
+                todo = self._journal.sealed()
+            done = self._attempt(
+                self._insert_budget, functools.partial(self._insert_all, todo)
+            )
+            if not done:
                 logger.warning("the journal keeps what could not be stored")
                 return
 
-    def _pause_s(self) -> float:
-        return min(self._budget.next_round_in_s(), 0.5)
+    def _run_derives(self) -> None:
+        """Derive from what is inserted, until there will be no more."""
+        while True:
+            with self._wake:
+                while not self._inserted and not self._inserting_ended:
+                    self._metrics.lag_seconds.set(0)
+                    self._wake.wait()
+                if not self._inserted:
+                    return
+            much = sum(s.rows for s in self._all_inserted()) >= _MOST_ROWS_AT_ONCE
+            hurry = much or self._stopping.is_set()
+            if not hurry and self._pause(self._derive_budget):
+                continue
+            done = self._attempt(
+                self._derive_budget, lambda: self._derive(self._some())
+            )
+            if not done:
+                return
 
-    def _sleep_until_change(self, seen: int) -> int:
-        """Sleep without a timer while there is nothing at all to do."""
-        self._metrics.lag_seconds.set(0)
-        return self._journal.wait_for_change(seen)
-
-    def _attempt(self) -> bool:
-        """One round; a failure is logged once, counted, and tried again later."""
-        began = time.monotonic()
-        try:
-            self._journal.seal()
-            self._round(self._some(self._journal.sealed()))
-        except (ClickHouseError, OSError) as error:
-            self._failed(error)
+    def _pause(self, budget: Budget) -> bool:
+        """Wait until the next round may start; tells whether there was need to."""
+        pause = min(budget.next_round_in_s(), _LONGEST_PAUSE_S)
+        if pause <= 0:
             return False
-        finally:
-            self._budget.spent(time.monotonic() - began)
-        if self._failures:
-            logger.info("the store works again")
-        self._failures, self.problem = 0, None
+        with self._wake:
+            self._wake.wait(pause)
         return True
 
-    def _failed(self, error: Exception) -> None:
-        reason = str(error).splitlines()[0][:500]
-        if not self._failures:
-            logger.error("the store does not take what is journaled: %s", reason)
-        self._failures += 1
-        self.problem = reason
-        pause = min(_FIRST_RETRY_S * 2**self._failures, _LAST_RETRY_S)
-        if not self._stopping.is_set():
-            self._stopping.wait(pause)
+    def _attempt(self, budget: Budget, step: Callable[[], None]) -> bool:
+        """One round; a failure is logged once, counted, and tried again later."""
+        began = time.monotonic()
+        pause = _FIRST_RETRY_S
+        while True:
+            try:
+                step()
+            except Exception as error:  # anything else would end the thread in silence
+                if not self._failed(error, pause):
+                    return False
+                pause = min(2 * pause, _LAST_RETRY_S)
+                continue
+            if self.problem is not None:
+                logger.info("the store works again")
+                self.problem = None
+            budget.spent(time.monotonic() - began)
+            self._notify()
+            return True
 
-    @staticmethod
-    def _some(sealed: list[Segment]) -> list[Segment]:
-        """As many of the oldest segments as one round may take, one at least."""
+    def _failed(self, error: Exception, pause_s: float) -> bool:
+        """Report a failure and wait; tells whether to try again."""
+        reason = (str(error) or type(error).__name__).splitlines()[0][:500]
+        if self.problem is None:
+            known = isinstance(error, (ClickHouseError, OSError))
+            logger.error(
+                "the store does not take what is journaled: %s",
+                reason,
+                exc_info=None if known else error,
+            )
+        self.problem = reason
+        return not self._stopping.wait(pause_s)
+
+    def _all_inserted(self) -> list[Segment]:
+        with self._wake:
+            return sorted(self._inserted.values(), key=lambda s: s.batch_id)
+
+    def _some(self) -> list[Segment]:
+        """As many of the oldest inserted segments as one step may take."""
+        inserted = self._all_inserted()
         rows = 0
-        for count, segment in enumerate(sealed):
+        for count, segment in enumerate(inserted):
             rows += segment.rows
             if rows > _MOST_ROWS_AT_ONCE and count:
-                return sealed[:count]
-        return sealed
+                return inserted[:count]
+        return inserted
 
-    def _round(self, segments: list[Segment]) -> None:
-        if not segments:
-            return
-        oldest = min(s.first_received_unix_nano for s in segments)
-        self._metrics.lag_seconds.set(max(0.0, time.time() - oldest / 1e9))
+    def _insert_all(self, segments: list[Segment]) -> None:
         for segment in segments:
-            if segment.batch_id not in self._inserted:
-                self._insert(segment)
-        with self._metrics.step_seconds.labels("derive").time():
-            self._derive(segments)
-        for segment in segments:
-            self._journal.remove(segment)
-            self._inserted.pop(segment.batch_id, None)
-        self._rounds += 1
+            self._insert(segment)
 
     def _insert(self, segment: Segment) -> None:
+        if segment.batch_id in self._inserted:
+            return
         doubtful = segment.batch_id in self._doubtful
         if doubtful:
             self._metrics.reconciled_segments.inc()
@@ -214,19 +286,28 @@ class Pipeline:
             segment = mended
             self._writer.insert(segment, doubtful=True)
         self._doubtful.discard(segment.batch_id)
-        self._inserted[segment.batch_id] = segment
         self._metrics.inserted_rows.labels(segment.signal.value).inc(segment.rows)
+        with self._wake:
+            self._inserted[segment.batch_id] = segment
+            self._wake.notify_all()
 
-    def _derive(self, segments: Iterable[Segment]) -> None:
+    def _derive(self, segments: list[Segment]) -> None:
+        oldest = min(s.first_received_unix_nano for s in segments)
+        self._metrics.lag_seconds.set(max(0.0, time.time() - oldest / 1e9))
         windows = []
         for signal in _DERIVED:
             batches = [s.batch_id for s in segments if s.signal is signal]
             if batches:
                 windows.append(Window.of_batches(signal, batches))
-        if not windows:
-            return
         try:
-            self._metrics.resolved_groups.inc(self._derivation.derive(windows))
+            with self._metrics.step_seconds.labels("derive").time():
+                resolved, failed = self._derivation.derive(windows)
+            self._metrics.resolved_groups.inc(resolved)
+            self._metrics.failed_groups.inc(failed)
         except ClickHouseError:
             self._metrics.failures.labels("derive").inc()
             raise
+        for segment in segments:
+            self._journal.remove(segment)
+            with self._wake:
+                self._inserted.pop(segment.batch_id, None)

@@ -95,16 +95,16 @@ class RawWriter:
                 been inserted is then not known: the next attempt is doubtful.
         """
         for target in self._targets(segment):
-            select = self._select(segment.signal, target, segment.path, segment.batch_id)
+            select = self._select(
+                segment.signal, target, segment.path, segment.batch_id
+            )
             try:
                 self._insert(target, select, segment.batch_id, "1", doubtful=doubtful)
             except DatabaseError as error:
                 if _TOO_MANY_PARTITIONS not in str(error):
                     raise
                 for days in self._days(target, select):
-                    self._insert(
-                        target, select, segment.batch_id, days, doubtful=True
-                    )
+                    self._insert(target, select, segment.batch_id, days, doubtful=True)
 
     def readable(self, signal: Signal, path: Path) -> str | None:
         """Tell whether the engine can read a file of records.
@@ -130,7 +130,9 @@ class RawWriter:
             structure=STRUCTURES[segment.signal],
         )
         points = self._decoder.arrow(count + self._settings).to_pylist()[0]
-        return [t for t, kind in zip(targets, _METRIC_KINDS, strict=True) if points[kind]]
+        return [
+            t for t, kind in zip(targets, _METRIC_KINDS, strict=True) if points[kind]
+        ]
 
     def _select(
         self, signal: Signal, target: _Target, path: Path, batch_id: str
@@ -159,7 +161,9 @@ class RawWriter:
         if self._store.address.embedded:
             listed = ", ".join(f"`{name}`" for name in columns)
             table = f"{self._store.address.database}.{target.table}"
-            self._store.command(f"INSERT INTO {table} ({listed})\n{select}{self._settings}")
+            self._store.command(
+                f"INSERT INTO {table} ({listed})\n{select}{self._settings}"
+            )
             return
         block = self._decoder.raw(select + self._settings, "Native")
         if block:
@@ -190,7 +194,9 @@ class RawWriter:
             f" ORDER BY day{self._settings}"
         )["day"].to_pylist()
         for first in range(0, len(found), _PARTITIONS_AT_ONCE):
-            days = ", ".join(f"'{day}'" for day in found[first : first + _PARTITIONS_AT_ONCE])
+            days = ", ".join(
+                f"'{day}'" for day in found[first : first + _PARTITIONS_AT_ONCE]
+            )
             yield f"{target.day} IN ({days})"
 
 

@@ -41,7 +41,7 @@ class Engine:
         self, address: StoreAddress, *, threads: int = 1, memory_bytes: int = 2 << 30
     ) -> None:
         self.address = address
-        self._settings = {
+        self._settings: dict[str, int | float] = {
             "max_threads": threads,
             "max_memory_usage": memory_bytes,
             # 26.9 turns this on by default; its deduplication loses rows
@@ -102,6 +102,8 @@ class Engine:
             "do_not_merge_across_partitions_select_final": 1,
         }
         twin._client = self._connect(twin._settings)
+        # Only now: before the first migration there is no such database.
+        twin._client.command(f"USE {self.address.database}")
         # Last, because nothing can be set after it.
         twin._client.command("SET readonly = 1")
         return twin

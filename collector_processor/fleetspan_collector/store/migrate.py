@@ -50,7 +50,9 @@ def stored_generation(engine: Engine) -> int:
     exists = engine.command(f"EXISTS TABLE {database}.{_GENERATIONS}")
     if not int(str(exists)):
         return 0
-    return int(str(engine.command(f"SELECT max(Generation) FROM {database}.{_GENERATIONS}")))
+    return int(
+        str(engine.command(f"SELECT max(Generation) FROM {database}.{_GENERATIONS}"))
+    )
 
 
 def migrate(engine: Engine, *, retention: Retention, idle_timeout_s: float) -> int:
@@ -69,7 +71,9 @@ def migrate(engine: Engine, *, retention: Retention, idle_timeout_s: float) -> i
     """
     database = engine.address.database
     tokens = _tokens(engine, retention)
-    engine.command(_sql.fill("CREATE DATABASE IF NOT EXISTS @database@ @on_cluster@", tokens))
+    engine.command(
+        _sql.fill("CREATE DATABASE IF NOT EXISTS @database@ @on_cluster@", tokens)
+    )
     found, latest = stored_generation(engine), latest_generation()
     if found > latest:
         raise UnreachableError(

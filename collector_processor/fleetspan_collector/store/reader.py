@@ -92,10 +92,12 @@ class StoreReader:
             try:
                 return self._engine.raw(query, output_format)
             except ClickHouseError as error:
+                reason = _reason(error)
+                hint = "--format JSON" if "FORMAT" in query.upper() else "'SHOW TABLES'"
                 raise UsageError(
                     "the query failed",
-                    because=_reason(error),
-                    suggestion="fleetspan sql 'SHOW TABLES'",
+                    because=reason,
+                    suggestion=f"fleetspan sql {hint}",
                 ) from error
 
     def close(self) -> None:
@@ -163,10 +165,14 @@ def _parents_first(agents: list[AgentRow]) -> list[AgentRow]:
         agent = waiting.pop()
         ordered.append(agent)
         waiting.extend(children.get(agent["agent_id"], [])[::-1])
+    if len(ordered) < len(agents):
+        # Parents in a circle: nobody leads to them, and they are still agents.
+        walked = {agent["agent_id"] for agent in ordered}
+        return ordered + [a for a in agents if a["agent_id"] not in walked]
     for agent in reversed(ordered):
-        parent = by_id.get(agent["parent"] or "")
-        if parent is not None:
-            parent["agents"] += agent["agents"]
+        above = by_id.get(agent["parent"] or "")
+        if above is not None:
+            above["agents"] += agent["agents"]
     return ordered
 
 

@@ -17,7 +17,8 @@ class UsageRow(TypedDict):
     Attributes:
         llm_calls: Provider requests, each counted once.
         tool_calls: Tool calls, each counted once.
-        errors: Failed calls, tool calls and agents.
+        errors: Failed calls and tool calls; of a run also failed agents that these do not
+            explain.
         input_tokens: Input tokens that were neither read from nor written to a cache.
         cache_read_tokens: Input tokens read from the provider's prompt cache.
         cache_write_tokens: Input tokens written to it, whatever their lifetime.
@@ -32,13 +33,13 @@ class UsageRow(TypedDict):
     llm_calls: int
     tool_calls: int
     errors: int
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    cache_write_5m_tokens: int
-    cache_write_1h_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
+    input_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
     cost_usd: float | None
     unpriced_calls: int
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import prometheus_client
@@ -28,8 +29,21 @@ SCHEMA_VERSION: Final = 1
 """Version of every JSON document of the API, the same as of the command."""
 CATCH_UP_S: Final = 2.0
 """How long a read waits for what was acknowledged before it, in seconds."""
+_DERIVED_TABLES: Final = frozenset(
+    ("runs", "agents", "llm_calls", "tool_calls", "evidence", "evidence_links")
+    + ("canonical_runs", "canonical_agents", "canonical_llm_calls")
+    + ("canonical_tool_calls", "canonical_keys", "otel_traces_trace_id_ts")
+)
 _READERS: Final = 4
 _QUERY_LIMIT: Final = 1024 * 1024
+
+
+class CaughtUp(Protocol):
+    """Waits until what was acknowledged can be read."""
+
+    def __call__(self, timeout_s: float, *, derived: bool) -> Awaitable[bool]:
+        """Wait at most so many seconds; say whether it can be read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +54,7 @@ class Sources:
         reader: Reads the store; its methods block and are called in threads.
         registry: The metrics of the whole process.
         caught_up: Waits at most so many seconds until everything acknowledged before the
-            call is readable, and says whether it is.
+            call is readable, canonical rows too when ``derived``, and says whether it is.
         unready: Names what stands in the way of work, each reason one sentence by a
             short name such as ``store`` or ``lag``; empty when all is well.
         hosts: Names of this machine that are served besides loopback ones; ``*``
@@ -49,7 +63,7 @@ class Sources:
 
     reader: Reader
     registry: prometheus_client.CollectorRegistry
-    caught_up: Callable[[float], Awaitable[bool]]
+    caught_up: CaughtUp
     unready: Callable[[], Awaitable[Mapping[str, str]]]
     hosts: Collection[str] = ()
 
@@ -120,7 +134,7 @@ class _Routes:
         """List runs, latest first."""
         since = _time(request.query_params.get("since"))
         limit = _limit(request.query_params.get("limit"))
-        await self._sources.caught_up(CATCH_UP_S)
+        await self._sources.caught_up(CATCH_UP_S, derived=True)
         reader = self._sources.reader
         rows = await self._read(lambda: reader.runs(since=since, limit=limit))
         return document({"schema_version": SCHEMA_VERSION, "runs": rows})
@@ -128,7 +142,7 @@ class _Routes:
     async def run(self, request: Request) -> Response:
         """Show one run."""
         run_id = request.path_params["run_id"]
-        await self._sources.caught_up(CATCH_UP_S)
+        await self._sources.caught_up(CATCH_UP_S, derived=True)
         detail = await self._read(lambda: find_run(self._sources.reader, run_id))
         return document({"schema_version": SCHEMA_VERSION, **detail})
 
@@ -142,7 +156,7 @@ class _Routes:
                 because="the name of a format is letters and digits",
                 suggestion="?format=JSON, TabSeparatedWithNames, CSVWithNames or Parquet",
             )
-        await self._sources.caught_up(CATCH_UP_S)
+        await self._sources.caught_up(CATCH_UP_S, derived=_reads_derived(query))
         reader = self._sources.reader
         result = await self._read(lambda: reader.sql(query, output_format))
         return Response(
@@ -153,6 +167,14 @@ class _Routes:
 
     async def _read(self, read: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(read, limiter=self._limiter)
+
+
+def _reads_derived(query: str) -> bool:
+    """Whether a statement may read more than raw rows, which can be read sooner."""
+    words = set(re.findall(r"[a-z_]+", query.lower()))
+    return bool(words & _DERIVED_TABLES) or not any(
+        w.startswith("otel_") for w in words
+    )
 
 
 async def _query(request: Request) -> str:

@@ -65,7 +65,7 @@ async def serving(
     """Serve a reader on a free port."""
     waits: list[float] = []
 
-    async def caught_up(timeout_s: float) -> bool:
+    async def caught_up(timeout_s: float, *, derived: bool) -> bool:
         waits.append(timeout_s)
         return True
 

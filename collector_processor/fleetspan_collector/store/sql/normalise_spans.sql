@@ -23,7 +23,7 @@ WITH
         ifNull(write_5m, 0) + ifNull(write_1h, 0)) AS cache_write,
     all_input IS NOT NULL OR output IS NOT NULL AS usage_known,
     if(ifNull(all_input, 0) >= cache_read + cache_write, ifNull(all_input, 0) - cache_read - cache_write, ifNull(all_input, 0)) AS input,
-    sipHash64(SpanName, ParentSpanId, Timestamp, Duration, StatusCode, mapSort(a)) AS content
+    cityHash64(SpanName, ParentSpanId, Timestamp, Duration, StatusCode, a) AS content
 SELECT
     Tenant,
     TraceId AS GroupKey,

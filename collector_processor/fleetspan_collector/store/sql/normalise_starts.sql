@@ -8,7 +8,7 @@ SELECT
     SpanId AS Key,
     'start' AS Source,
     10 AS SourceRank,
-    sipHash64(Timestamp, mapSort(a)) AS Rank,
+    cityHash64(Timestamp, a) AS Rank,
     transform(EventName,
         ['fleetspan.run.start', 'fleetspan.agent.start', 'fleetspan.tool.start'],
         ['run', 'agent', 'tool'], 'other') AS Kind,
