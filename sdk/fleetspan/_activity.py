@@ -255,6 +255,7 @@ class Activity(Scope, Events):
     def _clone(self) -> Self:
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
+        other._start_ns = other._end_ns = other._depth = 0
         return other
 
     def _open(self, context: Context, at_ns: int | None) -> None:

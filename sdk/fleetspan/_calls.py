@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from fleetspan._metrics import Instruments
 
 _UNSAID: Final = object()
+_WRITE_5M: Final[str] = semconv.CACHE_WRITE_5M_TOKENS
+_WRITE_1H: Final[str] = semconv.CACHE_WRITE_1H_TOKENS
 
 
 class LLM(Activity):
     """One call of a model. See `fleetspan.llm`."""
 
     kind: ClassVar[str] = "llm"
+    _has_usage: bool = False
     _span_kind: ClassVar[SpanKind] = SpanKind.CLIENT
 
     def __init__(
@@ -116,35 +119,36 @@ class LLM(Activity):
         """
         if not self._is_open("usage"):
             return
-        said = {
-            "input_tokens": input_tokens,
-            "output_tokens": output_tokens,
-            "cache_read_tokens": cache_read_tokens,
-            "cache_write_5m_tokens": cache_write_5m_tokens,
-            "cache_write_1h_tokens": cache_write_1h_tokens,
-            "cache_write_tokens": cache_write_tokens,
-            "reasoning_tokens": reasoning_tokens,
-        }
-        tokens = {
-            name: n for name, n in said.items() if n is not None and _fits(name, n)
-        }
         late = self._late
-        for name in _USAGE:
-            late.pop(name, None)
-        writes = [tokens[name] for name in _WRITES if name in tokens]
-        if "input_tokens" in tokens:
-            late[semconv.INPUT_TOKENS] = (
-                tokens["input_tokens"]
-                + tokens.get("cache_read_tokens", 0)
-                + sum(writes)
-            )
-        if writes:
-            late[semconv.CACHE_WRITE_TOKENS] = sum(writes)
+        if self._has_usage:
+            for attribute in _USAGE:
+                late.pop(attribute, None)
+        self._has_usage = True
+        writes: int | None = None
+        for name, tokens, attribute in (
+            ("cache_write_5m_tokens", cache_write_5m_tokens, _WRITE_5M),
+            ("cache_write_1h_tokens", cache_write_1h_tokens, _WRITE_1H),
+            ("cache_write_tokens", cache_write_tokens, ""),
+        ):
+            if tokens is not None and _fits(name, tokens):
+                writes = tokens + (writes or 0)
+                if attribute:
+                    late[attribute] = tokens
+        read = cache_read_tokens
+        if read is not None and _fits("cache_read_tokens", read):
+            late[semconv.CACHE_READ_TOKENS] = read
+        else:
+            read = 0
+        if input_tokens is not None and _fits("input_tokens", input_tokens):
+            late[semconv.INPUT_TOKENS] = input_tokens + read + (writes or 0)
+        if writes is not None:
+            late[semconv.CACHE_WRITE_TOKENS] = writes
             if self._runtime.writes_old_names:
-                late[semconv.OLD_CACHE_WRITE_TOKENS] = sum(writes)
-        for field, attribute in _DIRECT:
-            if field in tokens:
-                late[attribute] = tokens[field]
+                late[semconv.OLD_CACHE_WRITE_TOKENS] = writes
+        if output_tokens is not None and _fits("output_tokens", output_tokens):
+            late[semconv.OUTPUT_TOKENS] = output_tokens
+        if reasoning_tokens is not None and _fits("reasoning_tokens", reasoning_tokens):
+            late[semconv.REASONING_TOKENS] = reasoning_tokens
 
     def cost(self, usd: float) -> None:
         """Record what the provider says the call cost, in US dollars."""
@@ -320,28 +324,21 @@ class Tool(Activity):
             self._record(semconv.PERMISSION_WAIT_MS, float(milliseconds))
 
 
-# usage() field -> attribute, for those written as they are
-_DIRECT: Final = (
-    ("output_tokens", semconv.OUTPUT_TOKENS),
-    ("cache_read_tokens", semconv.CACHE_READ_TOKENS),
-    ("cache_write_5m_tokens", semconv.CACHE_WRITE_5M_TOKENS),
-    ("cache_write_1h_tokens", semconv.CACHE_WRITE_1H_TOKENS),
-    ("reasoning_tokens", semconv.REASONING_TOKENS),
-)
-_WRITES: Final = (
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "cache_write_tokens",
-)
 _USAGE: Final = (
     semconv.INPUT_TOKENS,
+    semconv.OUTPUT_TOKENS,
+    semconv.CACHE_READ_TOKENS,
     semconv.CACHE_WRITE_TOKENS,
     semconv.OLD_CACHE_WRITE_TOKENS,
-    *(attribute for _, attribute in _DIRECT),
+    _WRITE_5M,
+    _WRITE_1H,
+    semconv.REASONING_TOKENS,
 )
 
 
 def _fits(name: str, tokens: object) -> bool:
+    if type(tokens) is int and tokens >= 0:
+        return True
     if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0:
         return True
     problem = f"left out, got {str(tokens)[:80]!r}, expected a whole number, 0 or more"

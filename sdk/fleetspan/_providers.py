@@ -15,6 +15,7 @@ from opentelemetry import _logs, metrics, trace
 from fleetspan import _semconv as semconv
 from fleetspan._config import Config
 from fleetspan._errors import ConfigError
+from fleetspan._guard import complain
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -67,6 +68,7 @@ def make_providers(
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    lenient: bool = False,
 ) -> Providers:
     """Take the user's providers where there are any, and make the others.
 
@@ -75,6 +77,8 @@ def make_providers(
         tracer_provider: Where spans must go; None: the global one, else one of ours.
         logger_provider: The same for start events.
         meter_provider: The same for metrics.
+        lenient: A signal whose exporter cannot be had is logged and not sent, and the
+            others are; False: it is an error.
 
     Returns:
         The providers. Ours have exporters and threads of their own.
@@ -92,11 +96,11 @@ def make_providers(
     tracer = tracer_provider or _users_own(trace.get_tracer_provider())
     logger = logger_provider or _users_own(_logs.get_logger_provider())
     meter = meter_provider or _users_own(metrics.get_meter_provider())
-    span_exporters = [] if tracer else _exporters("traces", config)
-    log_exporters = [] if logger else _exporters("logs", config)
-    metric_exporters = (
-        [] if meter or not config.metrics else _exporters("metrics", config)
-    )
+    find = _exporters_or_none if lenient else _exporters
+    span_exporters = [] if tracer else find("traces", config)
+    log_exporters = [] if logger else find("logs", config)
+    needs_metrics = config.metrics and not meter
+    metric_exporters = find("metrics", config) if needs_metrics else []
     # The same identity as the spans of the user's own provider.
     resource = getattr(tracer, "resource", None) or make_resource(config)
     ours: list[Any] = []
@@ -225,6 +229,14 @@ def _batch_size(prefix: str, config: Config) -> int:
     said = os.environ.get(prefix + "_MAX_EXPORT_BATCH_SIZE", "").strip()
     size = int(said) if said.isdecimal() and int(said) > 0 else 512
     return min(size, config.max_queue_size)
+
+
+def _exporters_or_none(signal: Signal, config: Config) -> list[Any]:
+    try:
+        return _exporters(signal, config)
+    except ConfigError as error:
+        complain(error.setting, error.problem)
+        return []
 
 
 def _exporters(signal: Signal, config: Config) -> list[Any]:

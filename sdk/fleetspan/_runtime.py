@@ -217,7 +217,7 @@ def _set_up_quietly() -> Runtime:
         for problem in problems:
             complain(problem.setting, problem.problem)
         try:
-            _current = Runtime(config, make_providers(config))
+            _current = Runtime(config, make_providers(config, lenient=True))
         except Exception as error:
             note("set up; nothing will be recorded", error)
             off = Config(disabled=True)

@@ -114,34 +114,37 @@ class Agent(Activity):
         spawned_by = self._spawn_tool_call_id
         if spawned_by is None:
             spawned_by = scope.call_id
-        task = self._task if self._runtime.capture_content else None
-        said = {
+        attributes: dict[str, Any] = {
             semconv.OPERATION: semconv.INVOKE_AGENT,
             semconv.AGENT_NAME: self.name,
-            semconv.RUN_ID: self.run_id,
-            semconv.CONVERSATION_ID: self.session_id,
-            semconv.AGENT_ID: self._id,
-            semconv.PARENT_AGENT_ID: self.parent_agent_id,
-            semconv.AGENT_TYPE: self.type,
-            semconv.REQUEST_MODEL: self.model,
-            semconv.SPAWN_TOOL_CALL_ID: spawned_by,
-            semconv.BACKGROUND: self._background or None,
-            semconv.USER_ID: self._user or scope.shared.get(semconv.USER_ID),
-            semconv.AGENT_TASK: None if task is None else readable(task),
         }
-        return {name: value for name, value in said.items() if value is not None}
+        for name, value in (
+            (semconv.RUN_ID, self.run_id),
+            (semconv.CONVERSATION_ID, self.session_id),
+            (semconv.AGENT_ID, self._id),
+            (semconv.PARENT_AGENT_ID, self.parent_agent_id),
+            (semconv.AGENT_TYPE, self.type),
+            (semconv.REQUEST_MODEL, self.model),
+            (semconv.SPAWN_TOOL_CALL_ID, spawned_by),
+            (semconv.USER_ID, self._user or scope.shared.get(semconv.USER_ID)),
+        ):
+            if value is not None:
+                attributes[name] = value
+        if self._background:
+            attributes[semconv.BACKGROUND] = True
+        if self._task is not None and self._runtime.capture_content:
+            attributes[semconv.AGENT_TASK] = readable(self._task)
+        return attributes
 
     def _identify(self, scope: Scope) -> None:
         attributes = self._attributes
-        late: dict[str, Any] = {}
         if self.agent_id is None:
-            self.agent_id = late[semconv.AGENT_ID] = self._own_id()
+            self.agent_id = attributes[semconv.AGENT_ID] = self._own_id()
+            self._span.set_attribute(semconv.AGENT_ID, self.agent_id)
         if self.run_id is None:
             # With no run around it, an agent is the run.
-            self.run_id = late[semconv.RUN_ID] = self.agent_id
-        if late:
-            attributes.update(late)
-            self._span.set_attributes(late)
+            self.run_id = attributes[semconv.RUN_ID] = self.agent_id
+            self._span.set_attribute(semconv.RUN_ID, self.run_id)
         self.shared = {
             semconv.RUN_ID: self.run_id,
             semconv.AGENT_ID: self.agent_id,

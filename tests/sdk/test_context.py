@@ -315,3 +315,34 @@ def test_with_a_bare_traceparent_the_agent_is_its_own_run(program: Any) -> None:
     assert found[0] == trace_id
     assert found[1] == found[3]
     assert found[4] is None
+
+
+def test_one_object_may_be_entered_again_after_it_ended_but_not_while_open(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Again is a new span; entered while open it stays one span, and is logged."""
+    agent = fleetspan.agent("a")
+    for _ in range(2):
+        with agent:
+            pass
+    with agent, agent:
+        pass
+    assert len(recorded.spans()) == 3
+    assert fleetspan.current_agent() is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "agent: is entered again while it is open, and not nested (logged once)"
+    ]
+
+
+def test_a_decorated_function_may_call_itself(recorded: Recorded) -> None:
+    """Each call is nested in the one that made it."""
+
+    @fleetspan.agent
+    def dig(depth: int) -> None:
+        if depth:
+            dig(depth - 1)
+
+    dig(2)
+    assert recorded.tree() == (
+        "invoke_agent dig\n  invoke_agent dig\n    invoke_agent dig"
+    )

@@ -221,6 +221,65 @@ def test_an_unknown_exporter_or_protocol_is_a_config_error(
     )
 
 
+def test_without_configure_an_unknown_exporter_costs_only_its_signal(
+    receiver: Any, program: Any
+) -> None:
+    """OTEL_METRICS_EXPORTER=prometheus is logged; spans are sent all the same."""
+    done = program(
+        """
+        import fleetspan
+        with fleetspan.agent("a"):
+            pass
+        """,
+        env={
+            "FLEETSPAN_ENDPOINT": receiver.endpoint,
+            "OTEL_METRICS_EXPORTER": "prometheus",
+        },
+    )
+    assert "OTEL_METRICS_EXPORTER: unknown exporter, got 'prometheus'" in done.stderr
+    assert [span.name for span in receiver.spans()] == ["invoke_agent a"]
+
+
+def test_grpc_is_spoken_when_the_extra_is_there(program: Any) -> None:
+    """With protocol grpc the spans arrive at an OTLP/gRPC receiver."""
+    pytest.importorskip("grpc")
+    done = program(
+        """
+        import os
+        from concurrent.futures import ThreadPoolExecutor
+        import grpc
+        from opentelemetry.proto.collector.trace.v1 import (
+            trace_service_pb2 as messages,
+            trace_service_pb2_grpc as services,
+        )
+        names = []
+        class Receiver(services.TraceServiceServicer):
+            def Export(self, request, context):
+                for resource in request.resource_spans:
+                    for scope in resource.scope_spans:
+                        names.extend(span.name for span in scope.spans)
+                return messages.ExportTraceServiceResponse()
+        server = grpc.server(ThreadPoolExecutor(2))
+        services.add_TraceServiceServicer_to_server(Receiver(), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        import fleetspan
+        fleetspan.configure(
+            endpoint=f"http://127.0.0.1:{port}",
+            protocol="grpc",
+            start_events=False,
+            metrics=False,
+        )
+        with fleetspan.agent("a"):
+            pass
+        fleetspan.shutdown(30)
+        server.stop(None)
+        print(names)
+        """,
+    )
+    assert done.stdout == "['invoke_agent a']\n", done.stderr
+
+
 def test_a_missing_grpc_extra_says_what_to_install(program: Any) -> None:
     """The answer holds the exact pip line."""
     done = program(
