@@ -271,23 +271,7 @@ class Activity(Scope, Events):
         self._attributes = attributes = self._begin(scope)
         self._start_ns = start_ns = at_ns or runtime.clock()
         self._parent_span = context.get(SPAN_KEY)  # type: ignore[assignment]
-        try:
-            self._span = runtime.tracer.start_span(
-                self._span_name(),
-                context,
-                self._span_kind,
-                attributes,
-                None,
-                start_ns,
-                False,
-                False,
-            )
-        except Exception as error:
-            # A broken span processor of the user's provider: what starts inside this
-            # still finds its parent.
-            note("start a span", error)
-            parent = trace.get_current_span(context).get_span_context()
-            self._span = NonRecordingSpan(parent)
+        self._span = self._make_span(context, attributes, start_ns)
         self._identify(scope)
         values = context.copy()
         values[SPAN_KEY] = self._span
@@ -307,6 +291,28 @@ class Activity(Scope, Events):
             )
         if _subscribers.by_kind:
             self._tell(".start", start_ns, attributes)
+
+    def _make_span(
+        self, context: Context, attributes: dict[str, Any], start_ns: int
+    ) -> Span:
+        try:
+            # By position: (name, context, kind, attributes, links, start time, and that
+            # OpenTelemetry is not to record exceptions and set the status itself).
+            return self._runtime.tracer.start_span(
+                self._span_name(),
+                context,
+                self._span_kind,
+                attributes,
+                None,
+                start_ns,
+                False,
+                False,
+            )
+        except Exception as error:
+            # A broken span processor of the user's provider: what starts inside this
+            # still finds its parent.
+            note("start a span", error)
+            return NonRecordingSpan(trace.get_current_span(context).get_span_context())
 
     def _close(self, error: BaseException | None, at_ns: int | None) -> None:
         if not self._start_ns or self._end_ns:

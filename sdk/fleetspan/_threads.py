@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast
@@ -76,6 +76,9 @@ class ContextExecutor(Executor):
     """
 
     def __init__(self, executor: Executor) -> None:
+        # Here, since it brings all of multiprocessing.
+        from concurrent.futures import ProcessPoolExecutor
+
         self._executor = executor
         self._in_processes = isinstance(executor, ProcessPoolExecutor)
 
