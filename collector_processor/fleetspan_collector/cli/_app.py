@@ -9,6 +9,7 @@ import typer
 
 from fleetspan_collector.cli import (
     config_command,
+    demo_command,
     doctor_command,
     ls_command,
     show_command,
@@ -39,6 +40,7 @@ _config: Final = typer.Typer(help="Settings.")
 app.add_typer(_config, name="config")
 
 _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
+    "demo": with_common_options(demo_command.demo),
     "up": with_common_options(up_command.up),
     "ls": with_common_options(ls_command.ls),
     "show": with_common_options(show_command.show),

@@ -1,0 +1,108 @@
+"""The collector of the demo: the one that runs already, or one of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from fleetspan_collector._errors import CollectorError, UnreachableError
+from fleetspan_collector.cli._source import find_owner
+from fleetspan_collector.config import Endpoints, Settings
+
+_ANY_PORT: Final = "127.0.0.1:0"
+_START_S: Final = 60.0
+_STOP_S: Final = 60.0
+_POLL_S: Final = 0.02
+
+
+@contextmanager
+def collecting(settings: Settings, options: Sequence[str]) -> Iterator[Endpoints]:
+    """Have a collector of the data directory within the block.
+
+    Args:
+        settings: Says which directory.
+        options: The options from which the settings came, for a collector of our own.
+
+    Yields:
+        What it listens on; OTLP over HTTP and the web port are on.
+
+    Raises:
+        CollectorError: When there is none to be had.
+    """
+    owner = find_owner(settings)
+    if owner is None:
+        with _own_collector(options) as endpoints:
+            yield endpoints
+        return
+    endpoints, pid = owner
+    for name, address in (("http", endpoints.otlp_http), ("web", endpoints.web)):
+        if address is None:
+            raise UnreachableError(
+                "the running collector cannot take the demo",
+                because=f"process {pid} owns {settings.data} and its {name} port is off",
+                suggestion=f"start it without --{name} off, or fleetspan demo --data DIR",
+            )
+    yield endpoints
+
+
+@contextmanager
+def _own_collector(options: Sequence[str]) -> Iterator[Endpoints]:
+    command = [sys.executable, "-m", "fleetspan_collector", *options, "--json", "up"]
+    for receiver in ("--grpc", "--http", "--web"):
+        command += [receiver, _ANY_PORT]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        running = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            # Ctrl-C is for this process, which then stops the collector in order.
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + _START_S
+            while (endpoints := _announced(out)) is None:
+                if running.poll() is not None or time.monotonic() >= deadline:
+                    err.seek(0)
+                    raise _failure(err.read())
+                time.sleep(_POLL_S)
+            yield endpoints
+        finally:
+            stop(running)
+
+
+def stop(running: subprocess.Popen[bytes]) -> None:
+    """Stop a collector in order; it stores what it has acknowledged."""
+    running.terminate()
+    try:
+        running.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        # Its journal keeps what is not stored.
+        running.kill()
+        running.wait()
+
+
+def _announced(out: tempfile._TemporaryFileWrapper[str]) -> Endpoints | None:
+    out.seek(0)
+    try:
+        document = json.loads(out.read())
+    except ValueError:
+        return None
+    names = Endpoints.__dataclass_fields__
+    return Endpoints(**{name: document[name] for name in names})
+
+
+def _failure(said: str) -> CollectorError:
+    """Pass the collector's own three lines on."""
+    lines = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line[:10])
+    return UnreachableError(
+        lines.get("error", "the collector did not start"),
+        because=lines.get("because", said.strip()[-400:] or "it said nothing"),
+        suggestion=lines.get("try", "fleetspan doctor"),
+    )
