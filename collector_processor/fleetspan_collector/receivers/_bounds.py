@@ -15,7 +15,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from .._signals import Signal
 from ._faults import TooLarge
-from ._schema import REQUESTS
+from ._schema import REQUESTS, descriptor_of
 
 _LEN: Final = 2  # wire type of strings, bytes, messages and packed numbers
 _MAX_NESTING: Final = 100  # messages; protobuf refuses more
@@ -87,7 +87,7 @@ class _Plan:
 
 def _plan(signal: Signal) -> _Plan:
     seen: dict[str, _Layout] = {}
-    root = _layout(REQUESTS[signal].DESCRIPTOR, seen)
+    root = _layout(descriptor_of(signal), seen)
     dearest: dict[int, int] = {}
     per_byte = 1
     for layout in seen.values():

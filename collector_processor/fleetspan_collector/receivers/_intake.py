@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from google.protobuf.message import Message
 
@@ -57,7 +58,8 @@ class Intake:
             settings.max_in_flight_bytes, settings.retry_after_s, metrics
         )
         self._sink = sink
-        self._large = asyncio.Lock()
+        # Its own: the event loop's may be full of work that waits for us.
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large-request")
         self._logged: set[str] = set()
 
     async def export(
@@ -133,8 +135,10 @@ class Intake:
             )
         if len(body) < _THREAD_FROM_BYTES:
             return self._check(signal, protocol, body)
-        async with self._large:
-            return await asyncio.to_thread(self._check, signal, protocol, body)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._large, self._check, signal, protocol, body
+        )
 
     def _check(self, signal: Signal, protocol: str, body: bytes) -> Verdict:
         limit_bytes = self.settings.max_parsed_bytes

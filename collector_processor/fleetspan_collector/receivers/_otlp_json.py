@@ -20,7 +20,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from .._signals import Signal
 from ._faults import TooLarge, Undecodable
 from ._json_scalars import WrongValue, scalar, shown, sized, varint
-from ._schema import REQUESTS
+from ._schema import REQUESTS, descriptor_of
 
 # Messages inside messages, as protobuf's own decoder allows.
 _MAX_DEPTH: Final = 100
@@ -273,6 +273,4 @@ def _table(descriptor: Descriptor, seen: dict[str, _Table]) -> _Table:
     return table
 
 
-_TABLES: Final = {
-    signal: _table(request.DESCRIPTOR, {}) for signal, request in REQUESTS.items()
-}
+_TABLES: Final = {signal: _table(descriptor_of(signal), {}) for signal in REQUESTS}

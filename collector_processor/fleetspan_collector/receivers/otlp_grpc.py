@@ -22,13 +22,13 @@ _METHODS: Final = {
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
-class _Export(grpc.GenericRpcHandler):  # type: ignore[misc]
+class _Export(grpc.GenericRpcHandler):
     """Finds the method of a call; any other is answered UNIMPLEMENTED by gRPC."""
 
     def __init__(self, intake: Intake) -> None:
         self._unread = intake.metrics.grpc_unread_calls
         # Without (de)serialisers a message stays the bytes it is on the wire.
-        self._handlers = {
+        self._handlers: dict[str, Any] = {
             path: grpc.unary_unary_rpc_method_handler(_handler(intake, signal))
             for path, signal in _METHODS.items()
         }

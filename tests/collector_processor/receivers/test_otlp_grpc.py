@@ -34,7 +34,12 @@ async def channel(collector):
         yield channel
 
 
-async def failed(call: Any) -> tuple[Any, str, dict[str, Any]]:
+def export(channel: Any) -> Any:
+    """The Export call of the trace service, with bytes in and out."""
+    return channel.unary_unary(EXPORT)
+
+
+async def failed(call: Any) -> tuple[Any, Any, dict[str, Any]]:
     """Wait for a call to fail; return its code, text, and trailers by name."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
@@ -69,7 +74,7 @@ class TestTransport:
     async def test_otlp_03_gzip(self, collector, channel, trace_request):
         """A compressed message is journaled as the bytes that it holds."""
         body = trace_request().SerializeToString()
-        await channel.unary_unary(EXPORT)(body, compression=grpc.Compression.Gzip)
+        await export(channel)(body, compression=grpc.Compression.Gzip)
         assert [s.payload for s in collector.sink.submissions] == [body]
 
     async def test_otlp_08_many_calls_on_one_connection(
@@ -77,7 +82,7 @@ class TestTransport:
     ):
         """A hundred calls at once on one connection all succeed."""
         body = trace_request().SerializeToString()
-        call = channel.unary_unary(EXPORT)
+        call = export(channel)
         await asyncio.gather(*[call(body) for _ in range(100)])
         assert len(collector.sink.submissions) == 100
         for name, value in (("requests", 100), ("items", 100), ("bytes", 5800)):
@@ -99,19 +104,19 @@ class TestAnswers:
         async with grpc.aio.insecure_channel(address) as channel:
             for compression in (grpc.Compression.NoCompression, grpc.Compression.Gzip):
                 code, _, trailers = await failed(
-                    channel.unary_unary(EXPORT)(bytes(1001), compression=compression)
+                    export(channel)(bytes(1001), compression=compression)
                 )
                 assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
                 assert "google.rpc.retryinfo-bin" not in trailers
             # Below the limit it arrives, and is what it is: not a request.
-            code, _, _ = await failed(channel.unary_unary(EXPORT)(b"\xff" * 1000))
+            code, _, _ = await failed(export(channel)(b"\xff" * 1000))
             assert code == grpc.StatusCode.INVALID_ARGUMENT
         assert collector.metric("fleetspan_receiver_grpc_unread_calls") == 2
 
     async def test_otlp_17_partial_success(self, collector, channel, trace_request):
         """OK with the exact count, and only the sound span is journaled."""
         request = trace_request({}, {"span_id": b"\1" * 7}, {"span_id": b""})
-        call = channel.unary_unary(EXPORT)
+        call = export(channel)
         response = trace_service_pb2.ExportTraceServiceResponse.FromString(
             await call(request.SerializeToString())
         )
@@ -126,7 +131,7 @@ class TestAnswers:
 
     async def test_otlp_20_undecodable_is_invalid_argument(self, channel):
         """The status details hold a BadRequest."""
-        code, text, trailers = await failed(channel.unary_unary(EXPORT)(b"\xff"))
+        code, text, trailers = await failed(export(channel)(b"\xff"))
         assert code == grpc.StatusCode.INVALID_ARGUMENT
         status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
         assert (status.code, status.message) == (3, text)
@@ -146,7 +151,7 @@ class TestAnswers:
         collector = await start(Broken())
         address = f"127.0.0.1:{collector.grpc.port}"
         async with grpc.aio.insecure_channel(address) as channel:
-            call = channel.unary_unary(EXPORT)
+            call = export(channel)
             code, text, trailers = await failed(
                 call(trace_request().SerializeToString())
             )
@@ -161,7 +166,7 @@ class TestAnswers:
         """Go reads the status details, the Python SDK a trailer of its own."""
         collector.sink.refusal = Refused("queue_full", "full", retry_after_s=30)
         code, text, trailers = await failed(
-            channel.unary_unary(EXPORT)(trace_request().SerializeToString())
+            export(channel)(trace_request().SerializeToString())
         )
         assert (code, text) == (grpc.StatusCode.UNAVAILABLE, "full")
         status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
@@ -198,7 +203,7 @@ class TestAnswers:
         collector = await start(Slow())
         address = f"127.0.0.1:{collector.grpc.port}"
         async with grpc.aio.insecure_channel(address) as channel:
-            call = channel.unary_unary(EXPORT)(trace_request().SerializeToString())
+            call = export(channel)(trace_request().SerializeToString())
             await waiting.wait()
             call.cancel()
         release.set()
@@ -210,7 +215,7 @@ class TestAnswers:
         collector = await start(tenant_of=lambda headers: headers["x-key"])
         address = f"127.0.0.1:{collector.grpc.port}"
         async with grpc.aio.insecure_channel(address) as channel:
-            await channel.unary_unary(EXPORT)(
+            await export(channel)(
                 trace_request().SerializeToString(), metadata=(("x-key", "acme"),)
             )
         assert collector.sink.submissions[0].tenant == "acme"
