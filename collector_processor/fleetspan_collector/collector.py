@@ -38,12 +38,15 @@ from fleetspan_collector.receivers import (
     ReceiverSettings,
 )
 from fleetspan_collector.store._engine import Engine, decoder
+from fleetspan_collector.store.cap import enforce_cap
 from fleetspan_collector.store.opening import open_store
 from fleetspan_collector.store.reader import StoreReader
 from fleetspan_collector.web.app import Sources, create_app
 
 logger = logging.getLogger("fleetspan")
 
+_HOUSEKEEPING_S: Final = 3.0
+_ROUNDS_PER_CAP_CHECK: Final = 20
 _GRACE_S: Final = 5.0
 """How long requests under way may take to end when the collector stops."""
 
@@ -78,10 +81,13 @@ class Backstage(ExitStack):
                 )
             )
             store = self._closing(self.engine.another())
+            self.derivation = Derivation(
+                self._closing(self.engine.another()), self.prices
+            )
             self.pipeline = Pipeline(
                 self.journal,
                 RawWriter(store, self.enter_context(decoder(store))),
-                Derivation(self._closing(self.engine.another()), self.prices),
+                self.derivation,
                 (_half_budget(settings), _half_budget(settings)),
                 IngestMetrics(registry),
             )
@@ -121,6 +127,8 @@ class Collector:
             web = await self._start_web(reader, pipeline, opening)
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
+            housekeeping = asyncio.create_task(self._keep_house(backstage))
+            opening.callback(housekeeping.cancel)
             grpc, http = await self._start_receivers(backstage.journal, opening)
             self._open = opening.pop_all()
         return Endpoints(otlp_grpc=grpc, otlp_http=http, web=web)
@@ -130,6 +138,20 @@ class Collector:
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
+
+    async def _keep_house(self, backstage: Backstage) -> None:
+        """What has to be done now and then, whether or not anything arrives."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_S)
+            try:
+                await asyncio.to_thread(backstage.derivation.find_dead)
+                if rounds % _ROUNDS_PER_CAP_CHECK == 0:
+                    cap = self._settings.store_cap_bytes
+                    await asyncio.to_thread(enforce_cap, backstage.engine, cap)
+            except Exception:
+                logger.exception("housekeeping failed, and is tried again")
+            rounds += 1
 
     async def _drain(self, backstage: Backstage) -> None:
         await asyncio.to_thread(backstage.journal.close)
@@ -171,7 +193,7 @@ class Collector:
             return None
 
         async def unready() -> Mapping[str, str]:
-            return {"store": pipeline.problem} if pipeline.problem else {}
+            return pipeline.unready()
 
         app = create_app(
             Sources(

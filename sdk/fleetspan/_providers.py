@@ -16,6 +16,7 @@ from fleetspan import _semconv as semconv
 from fleetspan._config import Config
 from fleetspan._errors import ConfigError
 from fleetspan._guard import complain
+from fleetspan._process import process_id
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -131,10 +132,7 @@ def refresh_process(providers: Providers) -> None:
     """Say in a forked child that this is another process."""
     from opentelemetry.sdk.resources import Resource
 
-    now: dict[str, str | int] = {
-        semconv.PROCESS_PID: os.getpid(),
-        semconv.SERVICE_INSTANCE_ID: str(uuid.uuid4()),
-    }
+    now = _this_process()
     for provider in providers.ours:
         # OpenTelemetry itself refreshes only what its own detectors found.
         update = getattr(provider, "_update_resource", None)
@@ -142,16 +140,21 @@ def refresh_process(providers: Providers) -> None:
             update(Resource(now))
 
 
+def _this_process() -> dict[str, str | int]:
+    named = process_id()
+    return {
+        semconv.PROCESS_PID: os.getpid(),
+        semconv.SERVICE_INSTANCE_ID: str(uuid.uuid4()),
+        **({semconv.PROCESS_ID: named} if named else {}),
+    }
+
+
 def make_resource(config: Config) -> Resource:
     """Return what this process is, from the settings and ``OTEL_RESOURCE_ATTRIBUTES``."""
     from opentelemetry.sdk.resources import Resource
 
     said = Resource.create()
-    ours: dict[str, str | int] = {
-        semconv.HOST_NAME: socket.gethostname(),
-        semconv.PROCESS_PID: os.getpid(),
-        semconv.SERVICE_INSTANCE_ID: str(uuid.uuid4()),
-    }
+    ours = {semconv.HOST_NAME: socket.gethostname(), **_this_process()}
     by_setting = {
         semconv.SERVICE_NAME: config.service_name,
         semconv.PROJECT: config.project,

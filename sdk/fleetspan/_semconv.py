@@ -89,6 +89,8 @@ SERVICE_INSTANCE_ID: Final = "service.instance.id"
 ENVIRONMENT: Final = "deployment.environment.name"
 HOST_NAME: Final = "host.name"
 PROCESS_PID: Final = "process.pid"
+PROCESS_ID: Final = "fleetspan.process.id"
+"""Boot, pid namespace, pid and start: see `_process.process_id`."""
 
 # --- W3C baggage that a subprocess or a server receives
 BAGGAGE_RUN_ID: Final = "fleetspan.run.id"

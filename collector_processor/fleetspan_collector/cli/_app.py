@@ -12,6 +12,7 @@ from fleetspan_collector.cli import (
     demo_command,
     doctor_command,
     ls_command,
+    rebuild_command,
     show_command,
     sql_command,
     up_command,
@@ -45,6 +46,7 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "ls": with_common_options(ls_command.ls),
     "show": with_common_options(show_command.show),
     "doctor": with_common_options(doctor_command.doctor),
+    "rebuild": with_common_options(rebuild_command.rebuild),
     "sql": with_common_options(sql_command.sql),
     "version": with_common_options(version_command.version),
 }

@@ -55,7 +55,7 @@ def _first_mentions(missing: pa.Table) -> pa.Table:
 
 _KEPT = frozenset(
     ("Tenant", "GroupKey", "RunId", "AgentId", "SessionId", "Environment", "Project")
-    + ("User", "Service", "Host", "ProcessId", "StartTime", "LastActivity", "Content")
+    + ("User", "Service", "Process", "StartTime", "LastActivity", "Content")
 )
 
 

@@ -7,8 +7,9 @@ content, and canonical rows are written under keys that never change once writte
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._signals import Signal
 from fleetspan_collector.derive._columns import Strings, codes
+from fleetspan_collector.derive.liveness import dead, own_scope
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.derive.resolve import RULES_VERSION, Canonical, resolve
 from fleetspan_collector.store import _sql
@@ -32,6 +34,12 @@ Group = tuple[str, str]
 _GROUPS_AT_ONCE: Final = 2000
 """Bounds the memory and the statement text of one resolve."""
 
+_DERIVED_TABLES: Final = (
+    "evidence",
+    "evidence_links",
+    "canonical_keys",
+    "otel_traces_trace_id_ts",
+)
 _TABLES: Final = (
     ("canonical_agents", "agents", "AgentId"),
     ("canonical_llm_calls", "llm_calls", "CallId"),
@@ -72,6 +80,10 @@ class Derivation:
         self._prices = prices
         self._database = engine.address.database
         self._inserts: dict[str, str] = {}
+        self._lock = threading.Lock()
+        # Of what is at work: the process that does it, as far as it is named.
+        self._at_work: dict[tuple[str, str, str, str], str] = {}
+        self._looked_back = False
 
     def derive(self, windows: Sequence[Window]) -> tuple[int, int]:
         """Normalise the windows and resolve every group they touch.
@@ -82,9 +94,68 @@ class Derivation:
         Raises:
             ClickHouseError: When the store fails; the windows can be derived again.
         """
-        groups: set[Group] = set()
-        for window in windows:
-            groups |= self._normalise(window)
+        with self._lock:
+            groups: set[Group] = set()
+            for window in windows:
+                groups |= self._normalise(window)
+            return self._resolve_all(groups)
+
+    def rebuild(self, progress: Callable[[str], None]) -> tuple[int, int]:
+        """Derive everything again from the raw tables.
+
+        What was seen of dead processes is kept, as no raw row tells of it.
+
+        Args:
+            progress: Told what is done next.
+
+        Returns:
+            How many groups were resolved, and how many could not be.
+
+        Raises:
+            ClickHouseError: When the store fails; it can be called again.
+        """
+        with self._lock:
+            seen = self._engine.arrow(
+                f"SELECT * FROM {self._database}.evidence WHERE Source = 'liveness'"
+            )
+            for table in (*_DERIVED_TABLES, *(table for table, _, _ in _TABLES)):
+                self._engine.command(f"TRUNCATE TABLE {self._database}.{table}")
+            self._engine.insert_arrow("evidence", seen)
+            groups: set[Group] = set()
+            for signal, raw in (
+                (Signal.TRACES, "otel_traces"),
+                (Signal.LOGS, "otel_logs"),
+            ):
+                days = self._engine.arrow(
+                    f"SELECT DISTINCT toString(toDate(Timestamp)) AS day"
+                    f" FROM {self._database}.{raw} ORDER BY day"
+                )["day"].to_pylist()
+                for day in days:
+                    progress(f"{signal.value} of {day}")
+                    groups |= self._normalise(
+                        Window(signal=signal, condition=f"toDate(Timestamp) = '{day}'")
+                    )
+            progress(f"{len(groups)} traces")
+            return self._resolve_all(groups)
+
+    def find_dead(self) -> int:
+        """Mark what a dead process was doing as abandoned.
+
+        Returns:
+            How many runs, agents and tool calls that were.
+        """
+        with self._lock:
+            if not self._looked_back:
+                self._look_back()
+            gone = dead(self._at_work.values())
+            if not gone:
+                return 0
+            found = [key for key, process in self._at_work.items() if process in gone]
+            self._engine.insert_arrow("evidence", _abandoned(found))
+            self._resolve_all({(tenant, group) for tenant, group, _, _ in found})
+        return len(found)
+
+    def _resolve_all(self, groups: set[Group]) -> tuple[int, int]:
         ordered = sorted(groups)
         failed = 0
         for first in range(0, len(ordered), _GROUPS_AT_ONCE):
@@ -145,9 +216,34 @@ class Derivation:
         evidence = self._engine.arrow(_sql.render("read_evidence", **tokens))
         if not evidence.num_rows:
             return
+        self._note_work(evidence)
         canonical = resolve(evidence, self._prices)
         written = self._engine.arrow(_sql.render("read_keys", **tokens))
         self._write(canonical, _Written(written))
+
+    def _look_back(self) -> None:
+        """Remember what was at work when an earlier collector ended."""
+        scope = own_scope()
+        if scope is not None:
+            statement = _sql.render("unended", database=self._database)
+            for row in self._engine.arrow(statement, {"scope": scope}).to_pylist():
+                key = (row["Tenant"], row["GroupKey"], row["Key"], row["Kind"])
+                self._at_work.setdefault(key, row["Process"])
+        self._looked_back = True
+
+    def _note_work(self, evidence: pa.Table) -> None:
+        named = evidence.filter(pc.not_equal(evidence["Process"], ""))
+        rows = named.select(
+            ["Tenant", "GroupKey", "Key", "Kind", "Status", "Process"]
+        ).filter(pc.not_equal(named["Kind"], "call"))
+        for row in rows.filter(pc.equal(rows["Status"], "running")).to_pylist():
+            key = (row["Tenant"], row["GroupKey"], row["Key"], row["Kind"])
+            self._at_work[key] = row["Process"]
+        if self._at_work:
+            ended = rows.filter(pc.not_equal(rows["Status"], "running"))
+            for row in ended.to_pylist():
+                key = (row["Tenant"], row["GroupKey"], row["Key"], row["Kind"])
+                self._at_work.pop(key, None)
 
     def _write(self, canonical: Canonical, written: _Written) -> None:
         version = time.time_ns()
@@ -174,6 +270,27 @@ class Derivation:
 
 
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+def _abandoned(found: Sequence[tuple[str, str, str, str]]) -> pa.Table:
+    """Evidence that the process of each (tenant, group, key, kind) has ended."""
+    count = len(found)
+    columns = list(zip(*found, strict=True))
+    return pa.table(
+        {
+            **{
+                name: pa.array(column, pa.string())
+                for name, column in zip(
+                    ("Tenant", "GroupKey", "Key", "Kind"), columns, strict=True
+                )
+            },
+            "Source": pa.array(["liveness"] * count),
+            "SourceRank": np.full(count, 5, dtype=np.uint8),
+            "Status": pa.array(["abandoned"] * count),
+            "RulesVersion": np.full(count, RULES_VERSION, dtype=np.uint16),
+            "ReceivedAt": pa.array([time.time_ns()] * count, pa.timestamp("ns")),
+        }
+    )
 
 
 class _Written:

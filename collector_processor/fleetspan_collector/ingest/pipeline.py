@@ -34,6 +34,9 @@ _MOST_ROWS_AT_ONCE: Final = 150_000
 _FIRST_RETRY_S: Final = 0.5
 _LAST_RETRY_S: Final = 15.0
 _LONGEST_PAUSE_S: Final = 0.5
+_UNREADY_LAG_S: Final = 120.0
+"""At the idle budget a small batch may wait for half a minute; this is far beyond."""
+
 _DERIVED: Final = (Signal.TRACES, Signal.LOGS)
 
 
@@ -127,6 +130,16 @@ class Pipeline:
             for budget in budgets:
                 budget.wait(-1)
         return True
+
+    def unready(self) -> dict[str, str]:
+        """What stands in the way of reading what is acknowledged, by a short name."""
+        reasons = {"store": self.problem} if self.problem else {}
+        waiting = self._journal.sealed()
+        if waiting:
+            lag_s = time.time() - waiting[0].first_received_unix_nano / 1e9
+            if lag_s > _UNREADY_LAG_S:
+                reasons["lag"] = f"the oldest unread record is {lag_s:.0f} s old"
+        return reasons
 
     def drain(self) -> None:
         """Insert and derive all that there is, in the calling thread.
@@ -225,7 +238,7 @@ class Pipeline:
         while True:
             try:
                 step()
-            except Exception as error:  # anything else would end the thread in silence
+            except Exception as error:  # noqa: BLE001 - else the thread ends in silence
                 if not self._failed(error, pause):
                     return False
                 pause = min(2 * pause, _LAST_RETRY_S)

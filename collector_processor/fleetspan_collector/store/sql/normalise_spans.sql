@@ -44,8 +44,7 @@ SELECT
     ResourceAttributes['fleetspan.project'] AS Project,
     if(a['user.id'] != '', a['user.id'], ResourceAttributes['user.id']) AS User,
     ServiceName AS Service,
-    ResourceAttributes['host.name'] AS Host,
-    toUInt32OrZero(ResourceAttributes['process.pid']) AS ProcessId,
+    ResourceAttributes['fleetspan.process.id'] AS Process,
     multiIf(
         Kind = 'agent' AND a['gen_ai.agent.name'] != '', a['gen_ai.agent.name'],
         Kind = 'run' AND a['gen_ai.workflow.name'] != '', a['gen_ai.workflow.name'],
