@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,14 +20,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.cli._invocation import SCHEMA_VERSION, Invocation
 from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.config import Endpoints, Settings
 from fleetspan_collector.demo import report
 from fleetspan_collector.demo._plan import FEWEST_RUNS, plan_fleet
 from fleetspan_collector.demo.checks import check, read_back
 from fleetspan_collector.demo.fleet import Fleet, reachable
-from fleetspan_collector.demo.server import collecting
+from fleetspan_collector.demo.server import Collecting, collecting
 
 Keep = Annotated[
     bool, typer.Option("--keep", help="Leave the collector up until Ctrl-C.")
@@ -41,7 +41,12 @@ Runs = Annotated[
 Seed = Annotated[
     int, typer.Option("--seed", help="The same fleet for the same seed.", metavar="N")
 ]
-_KEPT_TRUTHS: Final = "demo"
+OnProgress = Callable[[str, int], None]
+_TRUTHS: Final = "demo"
+_BY_MODEL: Final = (
+    "SELECT Model, count() AS calls, round(sum(CostUsd), 2) AS usd "
+    "FROM {database}.llm_calls GROUP BY Model ORDER BY usd DESC"
+)
 
 
 def demo(
@@ -50,64 +55,65 @@ def demo(
     """Run a believable fleet of agents through real OTLP, and look at it."""
     settings = invocation.load().settings
     began = time.monotonic()
-    with _ended_in_order(), collecting(settings, _options(invocation)) as endpoints:
+    demo_id = uuid.uuid4().hex[:8]
+    with (
+        _ended_in_order(),
+        tempfile.TemporaryDirectory(prefix="fleetspan-demo-") as directory,
+        _progress(invocation, runs) as (on_progress, finish),
+        collecting(settings, _options(invocation)) as collector,
+    ):
         starting_s = time.monotonic() - began
-        with tempfile.TemporaryDirectory(prefix="fleetspan-demo-") as directory:
-            demo_id = uuid.uuid4().hex[:8]
-            plans = plan_fleet(runs, seed=seed, demo_id=demo_id, now_ns=time.time_ns())
-            with Fleet(plans, Path(directory), endpoints, demo_id) as fleet:
-                with _progress(invocation, runs) as on_progress:
-                    truth = fleet.watch(on_progress)
-                sent = time.monotonic()
-                source = OwnerSource(reachable(endpoints.web or ""))
-                stored = read_back(
-                    source, truth, demo_id=demo_id, database=settings.store.database
-                )
-                check(truth, stored)
-                readable = time.monotonic()
-                outcome = _outcome(
-                    invocation,
-                    endpoints,
-                    truth,
-                    stored.runs,
-                    source,
-                    _keep_truth(settings, demo_id, truth),
-                    {
-                        "spans": stored.spans,
-                        "starts": stored.starts,
-                        "starting_s": starting_s,
-                        "sending_s": sent - began - starting_s,
-                        "readable_s": readable - sent,
-                        "total_s": readable - began,
-                    },
-                )
-                _show(invocation, outcome)
-                if keep:
-                    _stay(invocation, endpoints)
+        plans = plan_fleet(runs, seed=seed, demo_id=demo_id, now_ns=time.time_ns())
+        with Fleet(plans, Path(directory), collector.endpoints, demo_id) as fleet:
+            truth = fleet.watch(lambda made: on_progress("agents at work", made))
+            sent = time.monotonic()
+            on_progress("reading back", runs)
+            outcome = _read(invocation, settings, collector, truth, demo_id=demo_id)
+            readable = time.monotonic()
+            outcome.timing |= {
+                "starting_s": starting_s,
+                "sending_s": sent - began - starting_s,
+                "readable_s": readable - sent,
+                "total_s": readable - began,
+            }
+            finish()
+            _show(invocation, outcome)
+            if keep:
+                _stay(invocation, collector)
 
 
-def _outcome(
+def _read(
     invocation: Invocation,
-    endpoints: Endpoints,
+    settings: Settings,
+    collector: Collecting,
     truth: dict[str, Any],
-    runs: list[Any],
-    source: OwnerSource,
-    truth_file: Path,
-    timing: dict[str, Any],
+    *,
+    demo_id: str,
 ) -> report.Outcome:
+    """Read what is stored, once it is all there.
+
+    Raises:
+        CollectorError: When it is not what was sent.
+    """
+    source = OwnerSource(reachable(collector.endpoints.web or ""))
+    database = settings.store.database
+    stored = read_back(source, truth, demo_id=demo_id, database=database)
+    check(truth, stored)
     specials = {
         run["special"]: run["run_id"] for run in truth["runs"] if run["special"]
     }
-    shown = source.run(report.choose_run(runs, specials))
+    by_model = _BY_MODEL.format(database=database)
+    commands = ("ls", f"show {specials['loop'][:12]}", f'sql "{by_model}"', "up")
+    where = shlex.join(_options(invocation))
     return report.Outcome(
-        runs=runs,
-        shown=shown,
+        runs=stored.runs,
+        shown=source.run(report.choose_run(stored.runs, specials)),
         specials=specials,
-        totals=report.sum_up(runs),
-        timing=timing,
-        truth=str(truth_file),
-        next=_next(invocation, specials),
-        endpoints=endpoints,
+        totals=report.sum_up(stored.runs),
+        timing={"spans": stored.spans, "starts": stored.starts},
+        truth=str(_keep_truth(settings, demo_id, truth)),
+        next=[f"{_command_name()} {each} {where}".rstrip() for each in commands],
+        endpoints=collector.endpoints,
     )
 
 
@@ -119,58 +125,73 @@ def _show(invocation: Invocation, outcome: report.Outcome) -> None:
     sys.stdout.flush()
 
 
-def _stay(invocation: Invocation, endpoints: Endpoints) -> None:
-    """Wait for Ctrl-C."""
+def _stay(invocation: Invocation, collector: Collecting) -> None:
+    """Wait for Ctrl-C, where the collector is ours."""
+    err = invocation.err
+    if collector.process is None:
+        err.print("the collector ran before the demo, and runs on")
+        return
+    _announce(invocation, collector.endpoints)
+    err.print("the collector stays up; Ctrl-C stops it")
+    try:
+        collector.wait()
+    except KeyboardInterrupt:
+        err.print("stopped; everything acknowledged is kept")
+
+
+def _announce(invocation: Invocation, endpoints: Endpoints) -> None:
     for name, address in dataclasses.asdict(endpoints).items():
         if address is not None:
             invocation.err.print(Text(f"{name:<10} {address}"))
-    invocation.err.print("the collector stays up; Ctrl-C stops it")
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        invocation.err.print("stopped; everything acknowledged is kept")
 
 
-def _keep_truth(settings: Settings, demo_id: str, truth: dict[str, Any]) -> Path:
-    directory = settings.data / _KEPT_TRUTHS
+def _keep_truth(settings: Settings, demo_id: str, truth: Mapping[str, Any]) -> Path:
+    """Write beside the store what the agents did, to compare it with."""
+    directory = settings.data / _TRUTHS
     directory.mkdir(exist_ok=True)
     path = directory / f"{demo_id}.json"
-    path.write_text(
-        json.dumps({"schema_version": 1, **truth}, indent=1) + "\n", "utf-8"
-    )
+    document = {"schema_version": SCHEMA_VERSION, **truth}
+    path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     return path
 
 
 @contextmanager
-def _progress(invocation: Invocation, runs: int) -> Iterator[Callable[[int], None]]:
-    """Draw a bar, on a terminal alone."""
+def _progress(
+    invocation: Invocation, runs: int
+) -> Iterator[tuple[OnProgress, Callable[[], None]]]:
+    """Draw a bar, on a terminal alone.
+
+    Yields:
+        What to call with news, and what to call when the bar should go.
+    """
     err = invocation.err
     columns = (
-        TextColumn("agents at work"),
-        BarColumn(),
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("runs"),
     )
     hidden = not err.is_terminal or invocation.quiet
-    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
-        task = bar.add_task("runs", total=runs)
+    with Progress(
+        *columns, console=err, transient=True, expand=True, disable=hidden
+    ) as bar:
+        task = bar.add_task("starting the collector", total=runs)
 
-        def on_progress(made: int) -> None:
-            bar.update(task, completed=made)
+        def on_progress(what: str, made: int) -> None:
+            bar.update(task, description=what, completed=made)
 
-        yield on_progress
+        yield on_progress, bar.stop
 
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Turn the signals that end a process into an exception, so that nothing lives on."""
+    """Turn signals that end a process into an exception, so that nothing lives on."""
 
     def leave(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    before = {
-        each: signal.signal(each, leave) for each in (signal.SIGTERM, signal.SIGHUP)
-    }
+    ending = (signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, leave) for each in ending}
     try:
         yield
     finally:
@@ -185,42 +206,21 @@ def _options(invocation: Invocation) -> list[str]:
         "--store": invocation.store,
         "--config": invocation.config,
     }
-    options = [
-        each
-        for name, value in given.items()
-        if value is not None
-        for each in (name, str(value))
-    ]
+    options: list[str] = []
+    for name, value in given.items():
+        if value is not None:
+            options += [name, str(value)]
     for assignment in invocation.assignments:
         options += ["--set", assignment]
     return options
 
 
-def _next(invocation: Invocation, specials: dict[str, str]) -> list[str]:
-    name = _command_name()
-    where = shlex.join(_options(invocation))
-
-    def command(what: str) -> str:
-        return f"{name} {what} {where}".rstrip()
-
-    by_model = (
-        "SELECT Model, count() AS calls, round(sum(CostUsd), 2) AS usd "
-        "FROM otel.llm_calls GROUP BY Model ORDER BY usd DESC"
-    )
-    return [
-        command("ls"),
-        command(f"show {specials['loop'][:12]}"),
-        command(f'sql "{by_model}"'),
-        command("up"),
-    ]
-
-
 def _command_name() -> str:
     """Return how this command was called, when ``fleetspan`` alone would not do."""
-    called = Path(sys.argv[0])
+    called = Path(sys.argv[0]).absolute()
     found = shutil.which("fleetspan")
     if called.name != "fleetspan" or (found and Path(found).samefile(called)):
         return "fleetspan"
     here = Path.cwd()
-    inside = called.absolute().is_relative_to(here)
-    return shlex.quote(str(called.absolute().relative_to(here) if inside else called))
+    inside = called.is_relative_to(here)
+    return shlex.quote(str(called.relative_to(here) if inside else called))

@@ -18,7 +18,8 @@ from fleetspan_collector.store.rows import RunRow
 COUNTED: Final = ("agents", "llm_calls", "tool_calls", "errors", *TOKENS)
 """What is compared for each run."""
 
-_PATIENCE_S: Final = 30.0
+# How long to go on when nothing more comes.
+_PATIENCE_S: Final = 6.0
 _POLL_S: Final = 0.05
 _SHOWN: Final = 3
 
@@ -29,11 +30,13 @@ class Stored:
 
     Attributes:
         spans: Rows of spans.
+        distinct_spans: Spans, each counted once.
         starts: Rows of start events.
         runs: The demo's runs, latest first.
     """
 
     spans: int
+    distinct_spans: int
     starts: int
     runs: list[RunRow]
 
@@ -49,34 +52,40 @@ def read_back(
         demo_id: Marks what the demo sent.
         database: Of the store.
     """
-    deadline = time.monotonic() + _PATIENCE_S
     first_ns = min(run["start_ns"] for run in truth["runs"])
     since = datetime.fromtimestamp(first_ns / 1e9 - 1, UTC)
     ids = {run["run_id"] for run in truth["runs"]}
+    before: Stored | None = None
+    deadline = time.monotonic() + _PATIENCE_S
     while True:
-        spans, starts = _count(source, demo_id, database)
         runs = [run for run in source.runs(since, None) if run["run_id"] in ids]
-        stored = Stored(spans=spans, starts=starts, runs=runs)
-        if not any(differences(truth, stored)) or time.monotonic() >= deadline:
+        stored = Stored(runs=runs, **_count(source, demo_id, database))
+        if not any(differences(truth, stored)):
+            return stored
+        if stored != before:
+            before, deadline = stored, time.monotonic() + _PATIENCE_S
+        elif time.monotonic() >= deadline:
             return stored
         time.sleep(_POLL_S)
 
 
-def _count(source: OwnerSource, demo_id: str, database: str) -> tuple[int, int]:
+def _count(source: OwnerSource, demo_id: str, database: str) -> dict[str, int]:
     marked = f"ResourceAttributes['{DEMO_ATTRIBUTE}'] = '{demo_id}'"
     query = (
-        f"SELECT (SELECT count() FROM {database}.otel_traces WHERE {marked}) AS spans, "  # noqa: S608 - nothing of it comes from outside
+        "SELECT count() AS spans, uniqExact(TraceId, SpanId) AS distinct_spans, "  # noqa: S608 - nothing of it comes from outside
         f"(SELECT count() FROM {database}.otel_logs WHERE {marked}"
         " AND EventName LIKE 'fleetspan.%.start') AS starts"
+        f" FROM {database}.otel_traces WHERE {marked}"
     )
     row = json.loads(b"".join(source.sql(query, "JSONEachRow")))
-    return int(row["spans"]), int(row["starts"])
+    return {name: int(number) for name, number in row.items()}
 
 
 def differences(truth: Mapping[str, Any], stored: Stored) -> Iterator[str]:
     """Yield each difference between what was done and what is stored, as a sentence."""
     for what, sent, found in (
         ("spans", truth["spans"], stored.spans),
+        ("different spans", truth["spans"], stored.distinct_spans),
         ("start events", truth["starts"], stored.starts),
         ("runs", len(truth["runs"]), len(stored.runs)),
     ):

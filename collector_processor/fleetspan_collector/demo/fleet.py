@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -116,7 +117,8 @@ class Fleet:
         """End what still runs, as the stuck agent does."""
         for running in self._processes.values():
             if running.poll() is None:
-                running.kill()
+                # With the process that it may have started itself.
+                os.killpg(running.pid, signal.SIGKILL)
             running.wait()
         for reader in self._readers:
             reader.join()

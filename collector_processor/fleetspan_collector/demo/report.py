@@ -17,14 +17,14 @@ from fleetspan_collector.store.rows import RunDetail, RunRow
 
 _SHOWN: Final = 15
 _WORTH_A_LOOK: Final = {
-    "stuck": "silent since it started a tool, and its process still lives",
-    "loop": "the same tool call with the same result, 30 times",
-    "cost spike": "40 times as dear as its siblings of the same name",
-    "crash": "its process ended in the middle of a tool call",
+    "stuck": "silent in a tool, its process alive",
+    "loop": "the same call and result, 30 times",
+    "cost spike": "40 times as dear as its siblings",
+    "crash": "its process died in a tool",
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
     """What came of a demo.
 
@@ -33,7 +33,7 @@ class Outcome:
         shown: The run whose tree is shown.
         specials: Id of the run by what is odd about it.
         totals: Sums over its runs.
-        timing: ``spans``, ``starting_s``, ``sending_s``, ``readable_s``, ``total_s``.
+        timing: ``spans``, ``starts``, ``starting_s``, ``sending_s``, ``readable_s``, ``total_s``.
         truth: File of what the agent programs say that they did.
         next: Commands to try.
         endpoints: What the collector listens on.
@@ -64,16 +64,16 @@ def sum_up(runs: Sequence[RunRow]) -> dict[str, Any]:
 
 
 def choose_run(runs: Sequence[RunRow], specials: Mapping[str, str]) -> str:
-    """Return the id of the ordinary run with the most agents."""
+    """Return the id of the ordinary run with the most agents, the latest of several."""
     ordinary = [run for run in runs if run["run_id"] not in specials.values()]
-    return max(ordinary, key=lambda run: (run["agents"], run["run_id"]))["run_id"]
+    return max(ordinary, key=lambda run: run["agents"])["run_id"]
 
 
 def choose_rows(runs: Sequence[RunRow]) -> list[RunRow]:
     """Return 15 runs, latest first: whatever stands out, and the latest of the others."""
     striking = [run["run_id"] for run in runs if run["status"] != "ok"][:8]
     for name in ("cost_usd", "tool_calls", "agents", "errors"):
-        best = max(runs, key=lambda run: run[name] or 0)  # type: ignore[literal-required]
+        best = max(runs, key=lambda run: run[name] or 0)
         striking.append(best["run_id"])
     latest = [run["run_id"] for run in runs]
     chosen = set(list(dict.fromkeys([*striking, *latest]))[:_SHOWN])
@@ -118,17 +118,15 @@ def _sums(outcome: Outcome) -> list[str]:
             f"{totals['llm_calls']} calls, {totals['tool_calls']} tool calls, "
             f"{totals['errors']} errors"
         ),
-        (
-            f"{count(totals['tokens'])} tokens, {usd(totals['cost_usd'])} at list prices, "
-            f"{totals['unpriced_calls']} calls without a list price left out"
-        ),
+        f"{count(totals['tokens'])} tokens, {usd(totals['cost_usd'])} at list prices",
+        f"{totals['unpriced_calls']} calls have no known price and are left out of that",
         (
             f"{timing['spans']} spans and {timing['starts']} start events sent over OTLP "
-            f"in {timing['sending_s']:.1f} s, readable {timing['readable_s']:.1f} s later; "
-            "none lost, none twice"
+            f"in {timing['sending_s']:.1f} s"
         ),
+        f"readable {timing['readable_s']:.1f} s later; none lost, none twice",
         (
-            f"{timing['total_s']:.1f} s in all, {timing['starting_s']:.1f} s of them for "
-            "the collector to start; nothing has left this machine"
+            f"{timing['total_s']:.1f} s in all, {timing['starting_s']:.1f} s to start the "
+            "collector; nothing left this machine"
         ),
     ]

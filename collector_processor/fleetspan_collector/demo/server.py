@@ -9,7 +9,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from typing import IO, Final
 
 from fleetspan_collector._errors import CollectorError, UnreachableError
 from fleetspan_collector.cli._source import find_owner
@@ -21,24 +22,48 @@ _STOP_S: Final = 60.0
 _POLL_S: Final = 0.02
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collecting:
+    """A collector at work.
+
+    Attributes:
+        endpoints: What it listens on; OTLP over HTTP and the web port are on.
+        process: Its process when it is ours; ``None`` for one that ran before.
+    """
+
+    endpoints: Endpoints
+    process: subprocess.Popen[bytes] | None
+
+    def wait(self) -> None:
+        """Wait while it runs.
+
+        Raises:
+            UnreachableError: When it has ended by itself.
+        """
+        if self.process is not None:
+            code = self.process.wait()
+            raise UnreachableError(
+                "the collector has ended",
+                because=f"its exit code is {code}",
+                suggestion="fleetspan up, to see why",
+            )
+
+
 @contextmanager
-def collecting(settings: Settings, options: Sequence[str]) -> Iterator[Endpoints]:
+def collecting(settings: Settings, options: Sequence[str]) -> Iterator[Collecting]:
     """Have a collector of the data directory within the block.
 
     Args:
         settings: Says which directory.
         options: The options from which the settings came, for a collector of our own.
 
-    Yields:
-        What it listens on; OTLP over HTTP and the web port are on.
-
     Raises:
         CollectorError: When there is none to be had.
     """
     owner = find_owner(settings)
     if owner is None:
-        with _own_collector(options) as endpoints:
-            yield endpoints
+        with _own_collector(options) as collector:
+            yield collector
         return
     endpoints, pid = owner
     for name, address in (("http", endpoints.otlp_http), ("web", endpoints.web)):
@@ -48,11 +73,11 @@ def collecting(settings: Settings, options: Sequence[str]) -> Iterator[Endpoints
                 because=f"process {pid} owns {settings.data} and its {name} port is off",
                 suggestion=f"start it without --{name} off, or fleetspan demo --data DIR",
             )
-    yield endpoints
+    yield Collecting(endpoints=endpoints, process=None)
 
 
 @contextmanager
-def _own_collector(options: Sequence[str]) -> Iterator[Endpoints]:
+def _own_collector(options: Sequence[str]) -> Iterator[Collecting]:
     command = [sys.executable, "-m", "fleetspan_collector", *options, "--json", "up"]
     for receiver in ("--grpc", "--http", "--web"):
         command += [receiver, _ANY_PORT]
@@ -72,7 +97,7 @@ def _own_collector(options: Sequence[str]) -> Iterator[Endpoints]:
                     err.seek(0)
                     raise _failure(err.read())
                 time.sleep(_POLL_S)
-            yield endpoints
+            yield Collecting(endpoints=endpoints, process=running)
         finally:
             stop(running)
 
@@ -88,7 +113,7 @@ def stop(running: subprocess.Popen[bytes]) -> None:
         running.wait()
 
 
-def _announced(out: tempfile._TemporaryFileWrapper[str]) -> Endpoints | None:
+def _announced(out: IO[str]) -> Endpoints | None:
     out.seek(0)
     try:
         document = json.loads(out.read())
