@@ -28,12 +28,15 @@ from fleetspan_collector.journal import Journal, Segment
 
 logger = logging.getLogger("fleetspan.ingest")
 
-_MOST_ROWS_AT_ONCE: Final = 150_000
+_MOST_ROWS_AT_ONCE: Final = 100_000
 """Rows of one derive step: bounds its memory, and how late the next one is."""
 
 _FIRST_RETRY_S: Final = 0.5
 _LAST_RETRY_S: Final = 15.0
 _LONGEST_PAUSE_S: Final = 0.5
+_LONGEST_WAY_S: Final = 10.0
+"""For how long deriving gives way to a burst of segments that are to be inserted."""
+
 _UNREADY_LAG_S: Final = 120.0
 """At the idle budget a small batch may wait for half a minute; this is far beyond."""
 
@@ -205,6 +208,7 @@ class Pipeline:
 
     def _run_derives(self) -> None:
         """Derive from what is inserted, until there will be no more."""
+        gives_way_until = 0.0
         while True:
             with self._wake:
                 while not self._inserted and not self._inserting_ended:
@@ -216,11 +220,24 @@ class Pipeline:
             hurry = much or self._stopping.is_set()
             if not hurry and self._pause(self._derive_budget):
                 continue
+            gives_way_until = gives_way_until or time.monotonic() + _LONGEST_WAY_S
+            if self._gives_way(gives_way_until):
+                continue
+            gives_way_until = 0.0
             done = self._attempt(
                 self._derive_budget, lambda: self._derive(self._some())
             )
             if not done:
                 return
+
+    def _gives_way(self, until: float) -> bool:
+        """Let a burst be inserted first, for a while; tells whether it waited."""
+        behind = len(self._journal.sealed()) - len(self._inserted) > 1
+        if not behind or time.monotonic() > until:
+            return False
+        with self._wake:
+            self._wake.wait(_LONGEST_PAUSE_S)
+        return True
 
     def _pause(self, budget: Budget) -> bool:
         """Wait until the next round may start; tells whether there was need to."""
