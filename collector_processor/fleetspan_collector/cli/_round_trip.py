@@ -6,9 +6,9 @@ import http.client
 import json
 import os
 import time
-from typing import Final
+from typing import Any, Final
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
@@ -114,7 +114,7 @@ def _send_grpc(
     request: trace_service_pb2.ExportTraceServiceRequest, address: str
 ) -> None:
     with grpc.insecure_channel(address) as channel:
-        export = channel.unary_unary(
+        export: grpc.UnaryUnaryMultiCallable[Any, bytes] = channel.unary_unary(
             "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             request_serializer=trace_service_pb2.ExportTraceServiceRequest.SerializeToString,
         )

@@ -42,8 +42,9 @@ def test_rebuild_derives_the_same_rows_again(store: Embedded) -> None:
 def test_what_a_dead_process_was_doing_is_abandoned(
     store: Embedded, tmp_path: Path
 ) -> None:
-    """A started agent whose process is gone is abandoned, survives a rebuild as such,
-    and becomes what it says of itself when its end arrives after all.
+    """A started agent whose process is gone is abandoned, also after a rebuild.
+
+    It becomes what it says of itself when its end arrives after all.
     """
     gone = f"{own_scope()}1/999999999"
     resource = {**RESOURCE, "fleetspan.process.id": gone}
