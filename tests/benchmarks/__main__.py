@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     unknown = set(chosen.parts) - set(PARTS)
     if unknown:
-        parser.error(f"unknown part {sorted(unknown)[0]!r}, expected {PARTS}")
+        parser.error(f"unknown part {min(unknown)!r}, expected {PARTS}")
     scale = QUICK if chosen.quick else TINY if chosen.tiny else FULL
     for part in chosen.parts or PARTS:
         module = importlib.import_module(f"tests.benchmarks.{part}")

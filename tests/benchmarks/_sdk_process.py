@@ -1,6 +1,6 @@
 """One process of the SDK part: records spans with one SDK, prints what they cost.
 
-``python -m tests.benchmarks._sdk_process VARIANT URL TURNS``. A turn is an agent with
+``python -m tests.benchmarks._sdk_process VARIANT TURNS``. A turn is an agent with
 a model call and a tool call in it, three spans. Every variant writes the same names
 and attributes to spans; the batch settings are those of `ENVIRONMENT`.
 """
