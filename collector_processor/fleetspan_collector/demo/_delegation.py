@@ -73,15 +73,24 @@ def make_run(plan: RunPlan, task: Task, truth: Truth, *, lone: bool = False) -> 
         truth.ended()
 
 
-def continue_run(task: Task, truth: Truth, *, seed: str, begin_ns: int) -> int:
+def continue_run(
+    task: Task, truth: Truth, *, seed: str, begin_ns: int, spawned_by: str
+) -> int:
     """Do a task as a sub-agent of the run that another process has handed over.
+
+    Args:
+        task: What to do.
+        truth: Where to note it.
+        seed: Of everything random in it.
+        begin_ns: When it begins, in nanoseconds since 1970.
+        spawned_by: The tool call that started this process.
 
     Returns:
         When it was done, in nanoseconds since 1970.
     """
     rng = Random(seed)  # noqa: S311 - a play, not a secret
     with living(Timeline(begin_ns)) as line:
-        with _at_work(_agent(task), task, rng, truth) as worker:
+        with _at_work(_agent(task), task, rng, truth, spawned_by=spawned_by) as worker:
             do(task.job, worker)
         return line.now_ns
 
@@ -146,10 +155,10 @@ def delegate_to_process(worker: Worker, scenario: str) -> None:
     with worker.calling("Process", {"scenario": scenario}) as call:
         program = "fleetspan_collector.demo.program"
         command = [sys.executable, "-m", program, "child", scenario]
-        command += [str(worker.line.now_ns), str(worker.rng.random())]
+        begin = [str(worker.line.now_ns), str(worker.rng.random()), call.call_id or ""]
         environment = fleetspan.subprocess_env()
         done = subprocess.run(  # noqa: S603 - our own program
-            command, env=environment, check=True, stdout=subprocess.PIPE
+            command + begin, env=environment, check=True, stdout=subprocess.PIPE
         )
         worker.line.wait_for(int(done.stdout))
         call.result("done")

@@ -1,7 +1,7 @@
 """An agent program of the demo: ``python -m fleetspan_collector.demo.program``.
 
 Arguments are ``runs PLAN_FILE PROCESS`` to make the runs planned for a process, or
-``child SCENARIO BEGIN_NS SEED`` to go on with the run of the process that started this
+``child SCENARIO BEGIN_NS SEED TOOL_CALL`` to go on with the run of the process that started this
 one. Where to send is in ``OTEL_EXPORTER_OTLP_ENDPOINT``, whose program it is in
 ``FLEETSPAN_*``, as for any program that uses the SDK; ``DEMO_TRUTHS`` is the
 directory for what it did. It writes a line ``run`` for each run that it has made.
@@ -40,8 +40,14 @@ def main(arguments: Sequence[str]) -> int:
                 _make(RunPlan(**plan), truth, truths)
                 sys.stdout.write("run\n")
                 sys.stdout.flush()
-        case ["child", "convert", begin_ns, seed]:
-            done_ns = continue_run(CONVERTER, truth, seed=seed, begin_ns=int(begin_ns))
+        case ["child", "convert", begin_ns, seed, tool_call]:
+            done_ns = continue_run(
+                CONVERTER,
+                truth,
+                seed=seed,
+                begin_ns=int(begin_ns),
+                spawned_by=tool_call,
+            )
             sys.stdout.write(f"{done_ns}\n")
         case _:
             sys.stderr.write(f"arguments {list(arguments)} are not understood\n")
