@@ -79,7 +79,6 @@ class Derivation:
         self._engine = engine
         self._prices = prices
         self._database = engine.address.database
-        self._inserts: dict[str, str] = {}
         self._lock = threading.Lock()
         # Of what is at work: the process that does it, as far as it is named.
         self._at_work: dict[tuple[str, str, str, str], str] = {}
@@ -201,11 +200,10 @@ class Derivation:
 
     def _insert_select(self, table: str, name: str, tokens: dict[str, str]) -> None:
         select = _sql.render(name, **tokens)
-        if name not in self._inserts:
-            described = self._engine.arrow(f"DESCRIBE ({select})")
-            columns = ", ".join(f"`{c}`" for c in described["name"].to_pylist())
-            self._inserts[name] = f"INSERT INTO {self._database}.{table} ({columns})\n"
-        self._engine.command(self._inserts[name] + select)
+        columns = ", ".join(f"`{column}`" for column in _sql.columns(name))
+        self._engine.command(
+            f"INSERT INTO {self._database}.{table} ({columns})\n{select}"
+        )
 
     def _resolve(self, groups: Sequence[Group]) -> None:
         tokens = {"database": self._database, "groups": _condition(groups)}

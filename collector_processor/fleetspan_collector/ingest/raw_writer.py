@@ -79,7 +79,6 @@ class RawWriter:
     def __init__(self, store: Engine, decoder: Engine) -> None:
         self._store = store
         self._decoder = decoder
-        self._columns: dict[str, list[str]] = {}
         schema = resources.files("fleetspan_collector.store") / "formats/journal.proto"
         self._settings = _sql.fill(_SETTINGS, {"schema": _sql.quote(str(schema))})
 
@@ -157,7 +156,7 @@ class RawWriter:
             condition = f"({condition}) AND {self._missing(target, batch_id)}"
         if condition != "1":
             select = f"SELECT * FROM (\n{select}) WHERE {condition}"
-        columns = self._names(target, select)
+        columns = _sql.columns(target.statement)
         if self._store.address.embedded:
             listed = ", ".join(f"`{name}`" for name in columns)
             table = f"{self._store.address.database}.{target.table}"
@@ -167,13 +166,7 @@ class RawWriter:
             return
         block = self._decoder.raw(select + self._settings, "Native")
         if block:
-            self._store.insert_native(target.table, columns, block)
-
-    def _names(self, target: _Target, select: str) -> list[str]:
-        if target.table not in self._columns:
-            described = self._decoder.arrow(f"DESCRIBE ({select}){self._settings}")
-            self._columns[target.table] = described["name"].to_pylist()
-        return self._columns[target.table]
+            self._store.insert_native(target.table, list(columns), block)
 
     def _missing(self, target: _Target, batch_id: str) -> str:
         """A condition that leaves out the rows that the store holds."""
