@@ -7,14 +7,15 @@ import pytest
 from fleetspan_collector._errors import CollectorError
 from fleetspan_collector.demo.checks import COUNTED, Stored, check, differences
 
-COUNTS: dict[str, Any] = dict.fromkeys(COUNTED, 5)
+COUNTS: dict[str, int] = dict.fromkeys(COUNTED, 5)
 RUN: dict[str, Any] = {"run_id": "r1", "name": "review", **COUNTS}
 TRUTH: dict[str, Any] = {"spans": 9, "starts": 4, "runs": [RUN]}
 
 
 def stored(**changes: Any) -> Stored:
     """Return what the store holds of `TRUTH`, with some of it changed."""
-    run = {**RUN, **{name: changes.pop(name) for name in COUNTED if name in changes}}
+    counts = {name: changes.pop(name) for name in COUNTED if name in changes}
+    run = {**RUN, **counts}
     held: dict[str, Any] = {"spans": 9, "distinct_spans": 9, "starts": 4, "runs": [run]}
     return Stored(**{**held, **changes})
 

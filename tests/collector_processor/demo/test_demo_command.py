@@ -108,6 +108,7 @@ def test_keep(start, tmp_path, number, code):
         assert processes_of(data) == []
 
 
+@pytest.mark.slow
 def test_losses_are_a_failure(command, tmp_path):
     """When the collector did not take what was sent, the demo says so and fails."""
     data = str(tmp_path / "data")
