@@ -208,9 +208,7 @@ class Derivation:
     def _resolve(self, groups: Sequence[Group]) -> None:
         tokens = {"database": self._database, "groups": _condition(groups)}
         self._insert_select("evidence_links", "link_runs", tokens)
-        linked = _groups(self._engine.arrow(_sql.render("linked_groups", **tokens)))
-        whole = sorted(linked | set(groups))
-        tokens["groups"] = _condition(whole)
+        tokens["groups"] = _condition(self._with_linked(groups))
         evidence = self._engine.arrow(_sql.render("read_evidence", **tokens))
         if not evidence.num_rows:
             return
@@ -218,6 +216,20 @@ class Derivation:
         canonical = resolve(evidence, self._prices)
         written = self._engine.arrow(_sql.render("read_keys", **tokens))
         self._write(canonical, _Written(written))
+
+    def _with_linked(self, groups: Sequence[Group]) -> list[Group]:
+        """Groups and all that share a run with them, at first or at second hand.
+
+        A run is written whole or not at all: one group may tell of two runs, and each
+        of these may have groups that the other knows nothing of.
+        """
+        whole: set[Group] = set()
+        linked = set(groups)
+        while not linked <= whole:
+            whole |= linked
+            tokens = {"database": self._database, "groups": _condition(sorted(whole))}
+            linked = _groups(self._engine.arrow(_sql.render("linked_groups", **tokens)))
+        return sorted(whole)
 
     def _look_back(self) -> None:
         """Remember what was at work when an earlier collector ended."""
