@@ -25,7 +25,7 @@ from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.config import Endpoints, Settings
 from fleetspan_collector.demo import report
 from fleetspan_collector.demo._plan import FEWEST_RUNS, plan_fleet
-from fleetspan_collector.demo.checks import check, read_back
+from fleetspan_collector.demo.checks import check, read_back, why_unready
 from fleetspan_collector.demo.fleet import Fleet, reachable
 from fleetspan_collector.demo.server import Collecting, collecting
 
@@ -98,7 +98,7 @@ def _read(
     source = OwnerSource(reachable(collector.endpoints.web or ""))
     database = settings.store.database
     stored = read_back(source, truth, demo_id=demo_id, database=database)
-    check(truth, stored)
+    check(truth, stored, unready=why_unready(source))
     specials = {
         run["special"]: run["run_id"] for run in truth["runs"] if run["special"]
     }

@@ -137,15 +137,15 @@ def plan_fleet(
     """
     rng = Random(seed)  # noqa: S311 - a play, not a secret
     plans: dict[str, list[RunPlan]] = {program.name: [] for program in PROGRAMS}
-    ordinary = runs - len(SPECIALS)
     sessions: dict[str, str] = {}
+    ordinary = runs - len(SPECIALS)
     for number in range(ordinary):
         program, kind = _pick(number, rng)
         user = rng.choice(_USERS)
         # Two of three runs go on with the user's conversation with that program.
-        key = f"{user}/{program.name}"
-        if key not in sessions or rng.random() < 0.34:
-            sessions[key] = f"{user}-{demo_id}-{number}"
+        conversation = f"{user}/{program.name}"
+        if conversation not in sessions or rng.random() < 0.34:
+            sessions[conversation] = f"{user}-{demo_id}-{number}"
         age_s = _LATEST_S + (ordinary - 1 - number + rng.random() / 2) * _SPACING_S
         first_of_kind = all(plan.kind != kind for plan in plans[program.name])
         plans[program.name].append(
@@ -154,22 +154,27 @@ def plan_fleet(
                 special="",
                 seed=f"{seed}/{number}",
                 start_ns=now_ns - int(age_s * 1e9),
-                session=sessions[key],
+                session=sessions[conversation],
                 user=user,
                 in_process=kind == "migrate-module" and first_of_kind,
             )
         )
-    for special, kind in SPECIALS.items():
-        plan = RunPlan(
-            kind=kind,
-            special=special,
-            seed=f"{seed}/{special}",
-            start_ns=now_ns - int(_SPECIAL_AGES_S[special] * 1e9),
-            session=f"{special.replace(' ', '-')}-{demo_id}",
-            user=rng.choice(_USERS),
-        )
-        plans.setdefault(_SPECIAL_PROGRAMS.get(special, special), []).append(plan)
+    for special in SPECIALS:
+        process = _SPECIAL_PROGRAMS.get(special, special)
+        plan = _odd(special, rng, seed=seed, demo_id=demo_id, now_ns=now_ns)
+        plans.setdefault(process, []).append(plan)
     return plans
+
+
+def _odd(special: str, rng: Random, *, seed: int, demo_id: str, now_ns: int) -> RunPlan:
+    return RunPlan(
+        kind=SPECIALS[special],
+        special=special,
+        seed=f"{seed}/{special}",
+        start_ns=now_ns - int(_SPECIAL_AGES_S[special] * 1e9),
+        session=f"{special.replace(' ', '-')}-{demo_id}",
+        user=rng.choice(_USERS),
+    )
 
 
 def _pick(number: int, rng: Random) -> tuple[Program, str]:

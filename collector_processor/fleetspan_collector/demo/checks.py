@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -107,17 +107,35 @@ def differences(truth: Mapping[str, Any], stored: Stored) -> Iterator[str]:
                 )
 
 
-def check(truth: Mapping[str, Any], stored: Stored) -> None:
+def check(truth: Mapping[str, Any], stored: Stored, *, unready: str = "") -> None:
     """Compare what was done with what is stored.
+
+    Args:
+        truth: What was done, as `gather` returns it.
+        stored: What is stored.
+        unready: What the collector says is wrong with it, if anything.
 
     Raises:
         CollectorError: When they differ.
     """
-    found: Sequence[str] = list(differences(truth, stored))
+    found = list(differences(truth, stored))
     if found:
-        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        parts = found[:_SHOWN]
+        if len(found) > _SHOWN:
+            parts.append(f"and {len(found) - _SHOWN} more")
+        if unready:
+            parts.append(f"the collector is not ready: {unready}")
         raise CollectorError(
             "what is stored is not what was sent",
-            because="; ".join(found[:_SHOWN]) + more,
+            because="; ".join(parts),
             suggestion="fleetspan doctor",
         )
+
+
+def why_unready(source: OwnerSource) -> str:
+    """Return what the collector says is wrong with it; empty when nothing is."""
+    try:
+        source.get("/readyz")
+    except CollectorError as error:
+        return error.because
+    return ""

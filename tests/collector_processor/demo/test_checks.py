@@ -14,7 +14,9 @@ TRUTH: dict[str, Any] = {"spans": 9, "starts": 4, "runs": [RUN]}
 
 def stored(**changes: Any) -> Stored:
     """Return what the store holds of `TRUTH`, with some of it changed."""
-    counts = {name: changes.pop(name) for name in COUNTED if name in changes}
+    counts: dict[str, Any] = {
+        name: changes.pop(name) for name in COUNTED if name in changes
+    }
     run = {**RUN, **counts}
     held: dict[str, Any] = {"spans": 9, "distinct_spans": 9, "starts": 4, "runs": [run]}
     return Stored(**{**held, **changes})
@@ -70,3 +72,9 @@ def test_error():
         check(TRUTH, stored(runs=[], starts=0, spans=0))
     assert raised.value.exit_code == 1
     assert raised.value.because.endswith("; and 1 more")
+
+
+def test_collector_not_ready():
+    """What the collector says is wrong with it is part of the answer."""
+    with pytest.raises(CollectorError, match="the collector is not ready: disk full"):
+        check(TRUTH, stored(starts=0), unready="disk full")

@@ -140,6 +140,25 @@ class TestWhatIsStored:
             assert stored["llm_calls"] == agent["llm_calls"]
             assert stored["tool_calls"] == agent["tool_calls"]
 
+    def test_side_by_side(self, demo):
+        """Sub-agents in asyncio's tasks start together and have one parent."""
+        rows = demo.sql(
+            "SELECT uniqExact(StartTime) AS starts, uniqExact(ParentAgentId) AS parents,"
+            " count() > 1 AS several FROM otel.agents WHERE Name LIKE 'searcher-%'"
+            " GROUP BY RunId LIMIT 1"
+        )
+        assert rows == [{"starts": 1, "parents": 1, "several": 1}]
+
+    def test_background(self, demo):
+        """A sub-agent in the background says so, and has the agent that started it."""
+        rows = demo.sql(
+            "SELECT DISTINCT SpanName AS span, parents.Name AS parent"
+            " FROM otel.otel_traces JOIN otel.agents AS parents"
+            " ON SpanAttributes['fleetspan.agent.parent_id'] = parents.AgentId"
+            " WHERE SpanAttributes['fleetspan.background'] = 'true'"
+        )
+        assert rows == [{"span": "invoke_agent test-runner", "parent": "coder"}]
+
     def test_process_of_its_own(self, demo):
         """A sub-agent in a process of its own belongs to the run that started it."""
         rows = demo.sql(
