@@ -86,7 +86,11 @@ class Backstage(ExitStack):
             )
             self.pipeline = Pipeline(
                 self.journal,
-                RawWriter(store, self.enter_context(decoder(store))),
+                RawWriter(
+                    store,
+                    self.enter_context(decoder(store)),
+                    value_limit_bytes=settings.value_limit_bytes,
+                ),
                 self.derivation,
                 (_half_budget(settings), _half_budget(settings)),
                 IngestMetrics(registry),

@@ -225,10 +225,18 @@ class Settings:
         "Seconds of silence after which a run counts as abandoned.",
     )
     retention_traces_days: int = _retention(
-        30, "spans and all that is derived from them"
+        30, "spans, and the evidence from which late ones are joined,"
     )
     retention_logs_days: int = _retention(30, "log records")
     retention_metrics_days: int = _retention(90, "metric points")
+    retention_runs_days: int = _retention(365, "runs, agents, llm calls and tool calls")
+    value_limit_bytes: int = _size(
+        MIB,
+        "Length past which a value of a span or a log record is cut in its row and kept "
+        "whole, once, in `large_values`.",
+        at_least=64 * KIB,
+        zero="never cut",
+    )
     store_cap_bytes: int = _size(
         0,
         "Disk space that the embedded store may use; past it, the oldest days of raw "

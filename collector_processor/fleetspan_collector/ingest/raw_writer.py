@@ -7,7 +7,7 @@ only the missing ones are inserted: no acknowledged row is lost, none stands twi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from fleetspan_collector._signals import Signal
+from fleetspan_collector.ingest.records import holds_longer
 from fleetspan_collector.journal import Segment
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
@@ -28,6 +29,9 @@ _METRIC_KINDS: Final = (
     "exponential_histogram",
     "summary",
 )
+_SHOWN_BYTES: Final = 65_536
+"""How much of a value that is too large stands in the row."""
+
 _TOO_MANY_PARTITIONS: Final = "TOO_MANY_PARTS"
 _PARTITIONS_AT_ONCE: Final = 90
 """Below the engine's limit of 100 partitions for one block of an insert."""
@@ -39,6 +43,11 @@ SETTINGS format_schema = '@schema@:Record', format_schema_source = 'file',
     min_insert_block_size_bytes = 1073741824,
     output_format_json_escape_forward_slashes = 0,
     input_format_protobuf_skip_fields_with_unsupported_types_in_schema_inference = 1"""
+_WHOLE: Final = "t"
+_CUT: Final = (
+    "if(length(t) > @limit@, concat(substring(t, 1, @shown@), '… [', toString(length(t)),"
+    " ' bytes, whole in large_values under ', lower(hex(SHA256(t))), ']'), t)"
+)
 # One thread keeps the order of the file, and so every ordinal; one block makes one part.
 
 
@@ -74,11 +83,16 @@ class RawWriter:
         store: A connection that may write; this object alone uses it.
         decoder: An engine in this process that reads the segments' files; the store
             itself when that is embedded.
+        value_limit_bytes: Values of spans and logs longer than this are cut in the row
+            and kept whole in ``large_values``; 0 never cuts.
     """
 
-    def __init__(self, store: Engine, decoder: Engine) -> None:
+    def __init__(
+        self, store: Engine, decoder: Engine, *, value_limit_bytes: int = 0
+    ) -> None:
         self._store = store
         self._decoder = decoder
+        self._limit = value_limit_bytes
         schema = resources.files("fleetspan_collector.store") / "formats/journal.proto"
         self._settings = _sql.fill(_SETTINGS, {"schema": _sql.quote(str(schema))})
 
@@ -93,9 +107,16 @@ class RawWriter:
             ClickHouseError: When the engine refuses it, or cannot be reached. What has
                 been inserted is then not known: the next attempt is doubtful.
         """
+        shown = _WHOLE
+        if self._limit and holds_longer(segment.path, self._limit):
+            shown = _sql.fill(
+                _CUT, {"limit": str(self._limit), "shown": str(_SHOWN_BYTES)}
+            )
+            # First, so that no row ever names a hash that is not there.
+            self._keep_large_values(segment)
         for target in self._targets(segment):
             select = self._select(
-                segment.signal, target, segment.path, segment.batch_id
+                segment.signal, target, segment.path, segment.batch_id, shown
             )
             try:
                 self._insert(target, select, segment.batch_id, "1", doubtful=doubtful)
@@ -112,12 +133,25 @@ class RawWriter:
             ``None`` when it can, else the engine's reason.
         """
         for target in _TARGETS.get(signal, ()):
-            select = self._select(signal, target, path, "")
+            select = self._select(signal, target, path, "", _WHOLE)
             try:
                 self._decoder.raw(select + self._settings, "Null")
             except DatabaseError as error:
                 return str(error).splitlines()[0][:500]
         return None
+
+    def _keep_large_values(self, segment: Segment) -> None:
+        name = f"large_{segment.signal.value}"
+        if segment.signal is Signal.METRICS:
+            return
+        select = _sql.render(
+            name,
+            segment=_sql.quote(str(segment.path)),
+            structure=STRUCTURES[segment.signal],
+            shown=_WHOLE,
+            limit=str(self._limit),
+        )
+        self._write("large_values", _sql.columns(name), select)
 
     def _targets(self, segment: Segment) -> Iterable[_Target]:
         targets = _TARGETS.get(segment.signal, ())
@@ -134,13 +168,14 @@ class RawWriter:
         ]
 
     def _select(
-        self, signal: Signal, target: _Target, path: Path, batch_id: str
+        self, signal: Signal, target: _Target, path: Path, batch_id: str, shown: str
     ) -> str:
         return _sql.render(
             target.statement,
             segment=_sql.quote(str(path)),
             structure=STRUCTURES[signal],
             batch_id=_sql.quote(batch_id),
+            shown=shown,
         )
 
     def _insert(
@@ -156,17 +191,19 @@ class RawWriter:
             condition = f"({condition}) AND {self._missing(target, batch_id)}"
         if condition != "1":
             select = f"SELECT * FROM (\n{select}) WHERE {condition}"
-        columns = _sql.columns(target.statement)
+        self._write(target.table, _sql.columns(target.statement), select)
+
+    def _write(self, table: str, columns: Sequence[str], select: str) -> None:
         if self._store.address.embedded:
             listed = ", ".join(f"`{name}`" for name in columns)
-            table = f"{self._store.address.database}.{target.table}"
+            into = f"{self._store.address.database}.{table}"
             self._store.command(
-                f"INSERT INTO {table} ({listed})\n{select}{self._settings}"
+                f"INSERT INTO {into} ({listed})\n{select}{self._settings}"
             )
             return
         block = self._decoder.raw(select + self._settings, "Native")
         if block:
-            self._store.insert_native(target.table, list(columns), block)
+            self._store.insert_native(table, list(columns), block)
 
     def _missing(self, target: _Target, batch_id: str) -> str:
         """A condition that leaves out the rows that the store holds."""

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Final
 
 _TOKEN: Final = re.compile(r"@([a-z_]+)@")
+_SELECT: Final = re.compile(r"^SELECT(?: DISTINCT)?\n", re.MULTILINE)
 _OUTPUT: Final = re.compile(r"(?:\bAS |^    )`?([A-Z][A-Za-z0-9.]*)`?,?$", re.MULTILINE)
 _COMMENT_LINE: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
 
@@ -59,7 +60,7 @@ def columns(name: str) -> tuple[str, ...]:
     Asking the engine would cost a tenth of a second a statement at every start. Holds
     for statements whose output columns begin with a capital and end their line.
     """
-    listed = load(name).split("\nSELECT\n", 1)[1].split("\nFROM", 1)[0]
+    listed = _SELECT.split(load(name), maxsplit=1)[1].split("\nFROM", 1)[0]
     return tuple(_OUTPUT.findall(listed))
 
 

@@ -34,7 +34,7 @@ class Retention:
 
     traces_days: int = 30
     logs_days: int = 30
-    metrics_days: int = 30
+    metrics_days: int = 90
     evidence_days: int = 30
     runs_days: int = 365
 

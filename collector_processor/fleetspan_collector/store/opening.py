@@ -31,6 +31,8 @@ def open_store(settings: Settings) -> Engine:
                 traces_days=settings.retention_traces_days,
                 logs_days=settings.retention_logs_days,
                 metrics_days=settings.retention_metrics_days,
+                evidence_days=settings.retention_traces_days,
+                runs_days=settings.retention_runs_days,
             ),
             idle_timeout_s=settings.idle_timeout_s,
         )

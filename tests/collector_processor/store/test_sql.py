@@ -15,6 +15,8 @@ from fleetspan_collector.store._structure import STRUCTURES
 from tests.collector_processor.embedded import Embedded, embedded
 
 _INSERTED: Final = {
+    "large_logs": "large_values",
+    "large_traces": "large_values",
     "read_traces": "otel_traces",
     "read_logs": "otel_logs",
     "read_metrics_gauge": "otel_metrics_gauge",
@@ -52,10 +54,14 @@ def test_the_columns_of_a_statement_are_what_the_engine_says(
         rules_version="1",
         segment="/nowhere",
         batch_id="",
-        structure=STRUCTURES.get(Signal(signal), "") if name[:4] == "read" else "",
+        shown="t",
+        limit="1",
+        structure=STRUCTURES.get(Signal(signal), "")
+        if name.startswith(("read", "large"))
+        else "",
     )
     described = store.engine.arrow(
-        f"DESCRIBE ({statement}){settings if name[:4] == 'read' else ''}"
+        f"DESCRIBE ({statement}){settings if name.startswith(('read', 'large')) else ''}"
     )["name"].to_pylist()
     assert list(_sql.columns(name)) == described
     table = store.engine.arrow(f"DESCRIBE otel.{_INSERTED[name]}")["name"].to_pylist()

@@ -323,3 +323,17 @@ PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 TTL toDateTime(least(toUInt64(TimeUnix) + 86400 * @metrics_days@, 4294967295))
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- Values too large for a row: there they are cut, with a marker that names the hash
+-- (SHA-256, lower-case hex) under which they stand here, whole and once.
+CREATE TABLE IF NOT EXISTS @database@.large_values @on_cluster@
+(
+    Hash String CODEC(ZSTD(1)),
+    Bytes UInt64 CODEC(ZSTD(1)),
+    Value String CODEC(ZSTD(3)),
+    ReceivedAt DateTime DEFAULT now() CODEC(ZSTD(1))
+)
+ENGINE = @replicated@ReplacingMergeTree
+ORDER BY Hash
+TTL toDateTime(least(toUInt64(ReceivedAt) + 86400 * @traces_days@, 4294967295))
+SETTINGS index_granularity = 16, fsync_after_insert = 1, fsync_part_directory = 1;

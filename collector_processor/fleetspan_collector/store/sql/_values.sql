@@ -18,9 +18,11 @@
         concat('{', arrayStringConcat(arrayMap(x -> concat(toJSONString(x.key), ':', inner_json(x.value)), v.kvlist_value.values), ','), '}'),
         scalar_text(v))) AS value_text,
     (a -> arrayFilter(x -> notEmpty(x.value.array_value.values) OR notEmpty(x.value.kvlist_value.values), a)) AS containers,
+    -- What stands in the row: the text, or its beginning when it is too large.
+    (t -> @shown@) AS shown,
     (a -> mapUpdate(
-        CAST(arrayMap(x -> (x.key, scalar_text(x.value)), a), 'Map(LowCardinality(String), String)'),
-        CAST(arrayMap(x -> (x.key, value_text(x.value)), containers(a)), 'Map(LowCardinality(String), String)'))) AS attribute_map,
+        CAST(arrayMap(x -> (x.key, shown(scalar_text(x.value))), a), 'Map(LowCardinality(String), String)'),
+        CAST(arrayMap(x -> (x.key, shown(value_text(x.value))), containers(a)), 'Map(LowCardinality(String), String)'))) AS attribute_map,
     (t -> fromUnixTimestamp64Nano(toInt64(t))) AS nanoseconds,
     -- An all-zero id stands for an absent one.
     (id -> if(match(id, '^\\x00*$'), '', lower(hex(id)))) AS id_text

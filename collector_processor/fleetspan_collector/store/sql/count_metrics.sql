@@ -1,5 +1,5 @@
 -- How many points of each kind a metrics segment holds, so that only those tables are asked.
--- tokens:  segment (path), structure, schema (path of journal.proto)
+-- tokens:  segment (path), structure
 -- returns: gauge, sum, histogram, exponential_histogram, summary UInt64
 SELECT
     sum(length(metric.gauge.data_points)) AS `gauge`,

@@ -1,5 +1,5 @@
 -- Log records of one journal segment, as rows of otel_logs, in the segment's order.
--- tokens:  segment (path), structure, schema (path of journal.proto), batch_id
+-- tokens:  segment (path), structure, batch_id, shown (what is shown of a text t)
 -- returns: the columns of otel_logs
 WITH
 @values@
@@ -11,7 +11,7 @@ SELECT
     record.severity_text AS SeverityText,
     toUInt8(record.severity_number) AS SeverityNumber,
     resource_map['service.name'] AS ServiceName,
-    value_text(record.body) AS Body,
+    shown(value_text(record.body)) AS Body,
     resource_logs.schema_url AS ResourceSchemaUrl,
     resource_map AS ResourceAttributes,
     scope_logs.schema_url AS ScopeSchemaUrl,

@@ -1,5 +1,5 @@
 -- Exponential histogram points of one journal segment, as rows of otel_metrics_exponential_histogram, in the segment's order.
--- tokens:  segment (path), structure, schema (path of journal.proto), batch_id
+-- tokens:  segment (path), structure, batch_id, shown (what is shown of a text t)
 -- returns: the columns of otel_metrics_exponential_histogram
 WITH
 @values@,

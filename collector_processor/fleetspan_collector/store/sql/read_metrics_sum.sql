@@ -1,5 +1,5 @@
 -- Sum points of one journal segment, as rows of otel_metrics_sum, in the segment's order.
--- tokens:  segment (path), structure, schema (path of journal.proto), batch_id
+-- tokens:  segment (path), structure, batch_id, shown (what is shown of a text t)
 -- returns: the columns of otel_metrics_sum
 WITH
 @values@,
