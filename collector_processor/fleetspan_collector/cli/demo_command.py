@@ -167,14 +167,13 @@ def _progress(
     err = invocation.err
     columns = (
         TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=None),
+        # Not as wide as the terminal: the ^C of an interruption would wrap the line.
+        BarColumn(bar_width=36),
         MofNCompleteColumn(),
         TextColumn("runs"),
     )
     hidden = not err.is_terminal or invocation.quiet
-    with Progress(
-        *columns, console=err, transient=True, expand=True, disable=hidden
-    ) as bar:
+    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
         task = bar.add_task("starting the collector", total=runs)
 
         def on_progress(what: str, made: int) -> None:
