@@ -57,7 +57,7 @@ def sum_up(runs: Sequence[RunRow]) -> dict[str, Any]:
         "llm_calls": sum(run["llm_calls"] for run in runs),
         "tool_calls": sum(run["tool_calls"] for run in runs),
         "errors": sum(run["errors"] for run in runs),
-        "tokens": sum(total_tokens(run) for run in runs),
+        "tokens": sum(total_tokens(run) or 0 for run in runs),
         "cost_usd": sum(run["cost_usd"] or 0.0 for run in runs),
         "unpriced_calls": sum(run["unpriced_calls"] for run in runs),
     }
