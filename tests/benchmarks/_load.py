@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
+
 from tests.benchmarks import _workload
 
 EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -37,7 +38,7 @@ class Sender:
     def __init__(self, target: str, in_flight: int) -> None:
         self._channel = grpc.insecure_channel(target)
         grpc.channel_ready_future(self._channel).result(timeout=_TIMEOUT_S)
-        self._export = self._channel.unary_unary(EXPORT)
+        self._export: Any = self._channel.unary_unary(EXPORT)
         self._slots = threading.Semaphore(in_flight)
         self._in_flight = in_flight
         self._lock = threading.Lock()

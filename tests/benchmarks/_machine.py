@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
+import psutil  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 _PACKAGES: Final = (
     "fleetspan",

@@ -14,22 +14,26 @@ class Scale:
         name: ``full``, ``quick`` or ``tiny``.
         throughput_spans: Spans sent to each system.
         freshness_s: Seconds of sending, once for raw and once for canonical rows.
+        freshness_warm_up_s: Seconds before that, which are not counted.
         sdk_turns: Turns of a process of the SDK part; one turn is three spans.
         sdk_repetitions: Processes per variant of the SDK part.
         idle_settle_s: Seconds between start and measuring.
         idle_s: Seconds that idleness, and then the trickle, are watched.
         reads_calls: Model calls in each store that is read.
+        reads_parts_of_a_day: Overlapping parts of each day and table of those.
         reads_repeats: How often each query is asked.
     """
 
     name: str
     throughput_spans: int
     freshness_s: float
+    freshness_warm_up_s: float
     sdk_turns: int
     sdk_repetitions: int
     idle_settle_s: float
     idle_s: float
     reads_calls: tuple[int, ...]
+    reads_parts_of_a_day: int
     reads_repeats: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -41,32 +45,38 @@ FULL: Final = Scale(
     name="full",
     throughput_spans=1_000_000,
     freshness_s=30.0,
+    freshness_warm_up_s=2.0,
     sdk_turns=5_000,
     sdk_repetitions=9,
     idle_settle_s=10.0,
     idle_s=60.0,
     reads_calls=(1_000_000, 5_000_000),
+    reads_parts_of_a_day=11,
     reads_repeats=30,
 )
 QUICK: Final = Scale(
     name="quick",
     throughput_spans=100_000,
     freshness_s=8.0,
+    freshness_warm_up_s=2.0,
     sdk_turns=2_000,
     sdk_repetitions=3,
     idle_settle_s=5.0,
     idle_s=10.0,
     reads_calls=(200_000,),
+    reads_parts_of_a_day=11,
     reads_repeats=10,
 )
 TINY: Final = Scale(
     name="tiny",
     throughput_spans=2_000,
     freshness_s=1.0,
+    freshness_warm_up_s=0.2,
     sdk_turns=50,
     sdk_repetitions=1,
     idle_settle_s=0.2,
     idle_s=0.5,
     reads_calls=(10_000,),
+    reads_parts_of_a_day=1,
     reads_repeats=2,
 )

@@ -167,7 +167,7 @@ class _Trace:
         start_ns: int,
         attributes: dict[str, Any],
         agent: bytes,
-        kind: Span.SpanKind = _INTERNAL,
+        kind: Span.SpanKind.ValueType = _INTERNAL,
     ) -> None:
         attributes["fleetspan.run.id"] = self._run
         attributes["gen_ai.conversation.id"] = self._session

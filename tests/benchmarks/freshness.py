@@ -35,7 +35,6 @@ from tests.collector_processor.running import Collector
 SPANS_PER_S: Final = 1000
 _ASK_EVERY_S: Final = 0.1
 _MOST_QUESTIONS: Final = 8
-_WARM_UP_S: Final = 2.0
 _LATEST_S: Final = 30.0
 _AIM_MS: Final = 500
 _QUERIES: Final = {
@@ -51,7 +50,7 @@ def measure(scale: Scale, folder: Path) -> Result:
     found = {}
     for name, query in _QUERIES.items():
         with _systems.fleetspan(folder / name) as system:
-            found[name] = _watch(system.collector, query, scale.freshness_s)
+            found[name] = _watch(system.collector, query, scale)
     return Result(
         part="freshness",
         title=f"export to queryable at {SPANS_PER_S:,} spans/s",
@@ -64,7 +63,7 @@ def measure(scale: Scale, folder: Path) -> Result:
             "spans_per_s": SPANS_PER_S,
             "seconds": scale.freshness_s,
             "ask_every_s": _ASK_EVERY_S,
-            "warm_up_s": _WARM_UP_S,
+            "warm_up_s": scale.freshness_warm_up_s,
             "queries": _QUERIES,
         },
         raw=found,
@@ -72,12 +71,15 @@ def measure(scale: Scale, folder: Path) -> Result:
     )
 
 
-def _watch(collector: Collector, query: str, seconds: float) -> dict[str, Any]:
+def _watch(collector: Collector, query: str, scale: Scale) -> dict[str, Any]:
     before = usage_of([collector.process.pid])
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "tests.benchmarks.freshness"),
-            *(collector.endpoint("otlp_grpc"), str(_WARM_UP_S + seconds)),
+            *(
+                collector.endpoint("otlp_grpc"),
+                str(scale.freshness_warm_up_s + scale.freshness_s),
+            ),
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -86,7 +88,7 @@ def _watch(collector: Collector, query: str, seconds: float) -> dict[str, Any]:
         assert sender.stdout is not None
         sent = json.loads(sender.stdout.read())
     after = usage_of([collector.process.pid])
-    counting_from_s = sent["requests"][0]["sent_s"] + _WARM_UP_S
+    counting_from_s = sent["requests"][0]["sent_s"] + scale.freshness_warm_up_s
     counted = [e for e in sent["requests"] if e["sent_s"] >= counting_from_s]
     missing = [each for each in sent["requests"] if not set(each["ids"]) <= set(seen)]
     deadline_s = time.monotonic() + _LATEST_S
@@ -111,10 +113,14 @@ def _poll(
     seen: dict[str, float] = {}
     answers_s = []
     lock = threading.Lock()
+    free = threading.Semaphore(_MOST_QUESTIONS)
 
     def look() -> None:
         began = time.monotonic()
-        ids = ask()
+        try:
+            ids = ask()
+        finally:
+            free.release()
         now = time.monotonic()
         with lock:
             answers_s.append(now - began)
@@ -124,6 +130,7 @@ def _poll(
     with ThreadPoolExecutor(_MOST_QUESTIONS) as pool:
         questions = []
         while sender.poll() is None:
+            free.acquire()
             questions.append(pool.submit(look))
             time.sleep(_ASK_EVERY_S)
     for each in questions:
@@ -152,11 +159,12 @@ def _row(name: str, report: dict[str, Any]) -> list[object]:
 def send(target: str, seconds: float) -> None:
     """Send 1,000 spans a second and print what was sent when; the sender's process."""
     import grpc
+
     from tests.benchmarks._load import EXPORT
 
     channel = grpc.insecure_channel(target)
     grpc.channel_ready_future(channel).result(timeout=60)
-    export = channel.unary_unary(EXPORT)
+    export: Any = channel.unary_unary(EXPORT)
     chance = random.Random(7)
     fleet = _workload.Fleet(7, time.time_ns())
     report = []
