@@ -125,8 +125,21 @@ class Collector:
         )
         assert (status, body) in ((200, b""), (200, b"{}")), body
 
+    def settle(self) -> None:
+        """Return once everything acknowledged can be read.
+
+        A read waits for that by itself, but not for long: on a busy machine too short.
+        """
+        names = ("fleetspan_journal_open_bytes", "fleetspan_journal_sealed_segments")
+
+        def settled() -> bool:
+            self.sql("SELECT 1")
+            return not any(self.metric(name) for name in names)
+
+        poll(settled, "the journal is empty")
+
     def sql(self, query: str) -> list[dict[str, Any]]:
-        """Run a query through its web port; it sees what was acknowledged."""
+        """Run a query through its web port."""
         status, _, body = self.request(
             "web", "POST", "/api/v1/sql?format=JSONEachRow", query.encode()
         )
