@@ -124,6 +124,10 @@ class OwnerSource:
             response = connection.getresponse()
             if response.status >= 400:
                 raise _problem(response.status, response.read())
+            if response.headers.get("x-fleetspan-complete") == "false":
+                _log.warning(
+                    "the collector is behind: what it acknowledged last may be missing"
+                )
             yield response
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(

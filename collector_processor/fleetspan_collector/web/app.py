@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 SCHEMA_VERSION: Final = 1
 """Version of every JSON document of the API, the same as of the command."""
+COMPLETE_HEADER: Final = "x-fleetspan-complete"
+"""``false`` when the newest acknowledged rows could not be read in time."""
+
 CATCH_UP_S: Final = 2.0
 """How long a read waits for what was acknowledged before it, in seconds."""
 _DERIVED_TABLES: Final = frozenset(
@@ -134,17 +137,19 @@ class _Routes:
         """List runs, latest first."""
         since = _time(request.query_params.get("since"))
         limit = _limit(request.query_params.get("limit"))
-        await self._sources.caught_up(CATCH_UP_S, derived=True)
+        complete = await self._sources.caught_up(CATCH_UP_S, derived=True)
         reader = self._sources.reader
         rows = await self._read(lambda: reader.runs(since=since, limit=limit))
-        return document({"schema_version": SCHEMA_VERSION, "runs": rows})
+        answer = document({"schema_version": SCHEMA_VERSION, "runs": rows})
+        return _marked(answer, complete=complete)
 
     async def run(self, request: Request) -> Response:
         """Show one run."""
         run_id = request.path_params["run_id"]
-        await self._sources.caught_up(CATCH_UP_S, derived=True)
+        complete = await self._sources.caught_up(CATCH_UP_S, derived=True)
         detail = await self._read(lambda: find_run(self._sources.reader, run_id))
-        return document({"schema_version": SCHEMA_VERSION, **detail})
+        answer = document({"schema_version": SCHEMA_VERSION, **detail})
+        return _marked(answer, complete=complete)
 
     async def sql(self, request: Request) -> Response:
         """Run one read-only statement."""
@@ -156,17 +161,25 @@ class _Routes:
                 because="the name of a format is letters and digits",
                 suggestion="?format=JSON, TabSeparatedWithNames, CSVWithNames or Parquet",
             )
-        await self._sources.caught_up(CATCH_UP_S, derived=_reads_derived(query))
+        derived = _reads_derived(query)
+        complete = await self._sources.caught_up(CATCH_UP_S, derived=derived)
         reader = self._sources.reader
         result = await self._read(lambda: reader.sql(query, output_format))
-        return Response(
+        answer = Response(
             result,
             media_type="application/octet-stream",
             headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
         )
+        return _marked(answer, complete=complete)
 
     async def _read(self, read: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(read, limiter=self._limiter)
+
+
+def _marked(answer: Response, *, complete: bool) -> Response:
+    """Say whether the answer holds everything that was acknowledged before the question."""
+    answer.headers[COMPLETE_HEADER] = "true" if complete else "false"
+    return answer
 
 
 def _reads_derived(query: str) -> bool:

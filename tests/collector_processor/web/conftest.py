@@ -60,14 +60,14 @@ class Port:
 
 @asynccontextmanager
 async def serving(
-    reader: Any, *, reasons: dict[str, str] | None = None
+    reader: Any, *, reasons: dict[str, str] | None = None, complete: bool = True
 ) -> AsyncIterator[Port]:
     """Serve a reader on a free port."""
     waits: list[float] = []
 
     async def caught_up(timeout_s: float, *, derived: bool) -> bool:
         waits.append(timeout_s)
-        return True
+        return complete
 
     async def unready() -> dict[str, str]:
         return reasons or {}

@@ -199,3 +199,17 @@ async def test_own_pages_are_served_without_cors(port: Any) -> None:
     answer = await port.ask("GET", "/healthz", headers={"Origin": origin})
     assert answer.status == 200
     assert not [name for name in answer.headers if name.lower().startswith("access-")]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_an_answer_says_whether_it_is_complete(
+    serve: Any, complete: bool
+) -> None:
+    """Who reads can tell that the newest acknowledged rows could not be read in time."""
+    reader = MemoryReader(answers={"SELECT 1": b"1\n"})
+    async with serve(reader, complete=complete) as port:
+        runs = await port.ask("GET", "/api/v1/runs")
+        rows = await port.ask("POST", "/api/v1/sql?format=TSV", b"SELECT 1")
+    said = "true" if complete else "false"
+    assert runs.headers["x-fleetspan-complete"] == said
+    assert rows.headers["x-fleetspan-complete"] == said
