@@ -114,12 +114,13 @@ def measure(scale: Scale, folder: Path) -> Result:
             p50, p95 = (1000 * percentile(times_s, each) for each in (50, 95))
             met = "yes" if p95 < _AIM_MS else "no"
             parts = report["parts"]["llm_calls"]
-            rows.append([name, calls, parts, p50, p95, 1000 * max(times_s), met])
+            cpu_ms = 1000 * percentile(report["cpu_s"][name], 50)
+            rows.append([name, calls, parts, p50, p95, cpu_ms, met])
     return Result(
         part="reads",
         title="canonical tables over seven days, merges stopped",
         columns=(
-            *("question", "llm calls", "parts", "p50 ms", "p95 ms", "max ms"),
+            *("question", "llm calls", "parts", "p50 ms", "p95 ms", "CPU p50 ms"),
             f"under {_AIM_MS} ms",
         ),
         rows=rows,
@@ -245,17 +246,20 @@ def main(data: Path, calls: int, repeats: int, parts_of_a_day: int) -> None:
     ).to_pylist()
     reader = StoreReader(engine)
     times_s: dict[str, list[float]] = {}
+    cpu_s: dict[str, list[float]] = {}
     runs = calls // CALLS_OF_A_RUN // DAYS * DAYS
     for name, ask in questions(reader, runs).items():
         ask(0)
-        times_s[name] = []
+        times_s[name], cpu_s[name] = [], []
         for repeat in range(repeats):
-            began_s = time.perf_counter()
+            began_s, before_s = time.perf_counter(), time.process_time()
             ask(repeat)
             times_s[name].append(time.perf_counter() - began_s)
+            cpu_s[name].append(time.process_time() - before_s)
     report = {
         "filled_s": filled_s,
         "times_s": times_s,
+        "cpu_s": cpu_s,
         "parts": {e["table"].removeprefix("canonical_"): e["parts"] for e in parts},
         "rows": {e["table"].removeprefix("canonical_"): e["rows"] for e in parts},
     }
