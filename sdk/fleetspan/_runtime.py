@@ -120,7 +120,9 @@ class Runtime:
         return self._await(self._flush_providers, timeout_s)
 
     def shut_down(self, timeout_s: float) -> bool:
-        """Send what has been recorded, and close what is ours."""
+        """Send what has been recorded, and close what is ours; once is enough."""
+        if self._closed:
+            return True
         done = self._await(self._close_providers, timeout_s)
         self._closed = True
         self._wake.set()

@@ -404,3 +404,19 @@ def test_importing_is_light(program: Any) -> None:
         """
     )
     assert done.stdout == "[]\n"
+
+
+def test_shutting_down_twice_says_nothing(program: Any, receiver: Any) -> None:
+    """A program that shut down itself leaves, however it leaves, without a complaint."""
+    done = program(
+        """
+        import fleetspan
+        with fleetspan.agent("a"):
+            pass
+        fleetspan.shutdown(10)
+        fleetspan.shutdown(10)
+        """,
+        env={"FLEETSPAN_ENDPOINT": receiver.endpoint},
+    )
+    assert done.stderr == ""
+    assert [span.name for span in receiver.spans()] == ["invoke_agent a"]

@@ -53,7 +53,7 @@ def ls(invocation: Invocation, since: Since = None, limit: Limit = None) -> None
 def runs_table(runs: list[RunRow], width: int) -> Table:
     """Make the table of runs; columns go, least wanted first, as the terminal narrows."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    wide, fair, middling = width >= 120, width >= 96, width >= 80
+    wide, fair, middling = width >= 126, width >= 96, width >= 80
     ids = short_ids([run["run_id"] for run in runs])
     table.add_column("run", no_wrap=True)
     table.add_column(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._source import open_source
 from fleetspan_collector.cli._text import plain_lines
+
+_FORMAT: Final = re.compile(r"\s+FORMAT\s+(?P<format>\w+)\s*;?\s*$", re.IGNORECASE)
+"""A format in the statement itself, as ClickHouse's own clients take it."""
 
 Statement = Annotated[
     str, typer.Argument(metavar="STATEMENT", help="A SELECT; - reads standard input.")
@@ -26,6 +30,8 @@ Format = Annotated[
 def sql(invocation: Invocation, statement: Statement, format_: Format = None) -> None:
     """Run a read-only statement; --json is --format JSON."""
     query = sys.stdin.read() if statement == "-" else statement
+    if named := _FORMAT.search(query):
+        query, format_ = query[: named.start()], named["format"]
     on_terminal = sys.stdout.isatty()
     preferred = "PrettyCompact" if on_terminal else "TabSeparatedWithNames"
     output_format = format_ or ("JSON" if invocation.json else preferred)

@@ -65,9 +65,7 @@ def roll_up(
     depth, fan_out = _shape(owners, run_code, count)
     hours = start[kept] // 3_600_000_000_000 * 3600
     errors = _errors(columns, owners, run_code, count, calls, tools)
-    unpriced = np.bincount(
-        call_run, weights=calls["CostUsd"].is_null().to_numpy(), minlength=count
-    )
+    unpriced = np.bincount(call_run, weights=_unpriced(calls), minlength=count)
     return pa.table(
         {
             "Tenant": pa.array(columns.strings("Tenant")[head], pa.string()),
@@ -94,6 +92,15 @@ def roll_up(
             "Bucket": hours,
         }
     )
+
+
+def _unpriced(calls: pa.Table) -> Mask:
+    """Calls that cost something unknown; one that failed without usage is none."""
+    no_cost = calls["CostUsd"].is_null().to_numpy()
+    no_usage = calls["InputTokens"].is_null().to_numpy()
+    failed = calls["Error"].to_numpy(zero_copy_only=False) != ""
+    unpriced: Mask = no_cost & ~(failed & no_usage)
+    return unpriced
 
 
 def _tally(codes: Indexes, count: int, kept: Indexes) -> NDArray[np.uint32]:

@@ -40,6 +40,7 @@ _LONGEST_WAY_S: Final = 10.0
 _UNREADY_LAG_S: Final = 120.0
 """At the idle budget a small batch may wait for half a minute; this is far beyond."""
 
+_BURST_BYTES: Final = 8 << 20
 _DERIVED: Final = (Signal.TRACES, Signal.LOGS)
 
 
@@ -199,6 +200,8 @@ class Pipeline:
                     continue
                 self._journal.seal()
                 todo = self._journal.sealed()
+                # Metrics go to five tables and nothing is derived from them.
+                todo.sort(key=lambda segment: segment.signal is Signal.METRICS)
             done = self._attempt(
                 self._insert_budget, functools.partial(self._insert_all, todo)
             )
@@ -232,8 +235,12 @@ class Pipeline:
 
     def _gives_way(self, until: float) -> bool:
         """Let a burst be inserted first, for a while; tells whether it waited."""
-        behind = len(self._journal.sealed()) - len(self._inserted) > 1
-        if not behind or time.monotonic() > until:
+        waiting = sum(
+            segment.size_bytes
+            for segment in self._journal.sealed()
+            if segment.batch_id not in self._inserted
+        )
+        if waiting < _BURST_BYTES or time.monotonic() > until:
             return False
         with self._wake:
             self._wake.wait(_LONGEST_PAUSE_S)

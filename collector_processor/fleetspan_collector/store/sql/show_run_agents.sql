@@ -17,7 +17,8 @@ WITH
             sum(OutputTokens) AS output_tokens,
             sum(ReasoningTokens) AS reasoning_tokens,
             sum(CostUsd) AS cost_usd,
-            countIf(CostUsd IS NULL) AS unpriced_calls
+            -- A call that failed without usage cost nothing that is unknown.
+            countIf(CostUsd IS NULL AND NOT (Error != '' AND InputTokens IS NULL)) AS unpriced_calls
         FROM @database@.llm_calls
         WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest
         GROUP BY AgentId
