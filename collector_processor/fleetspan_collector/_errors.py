@@ -55,7 +55,9 @@ class Refused(Exception):  # noqa: N818 - an answer to a client, not a failure o
         retry_after_s: When to try again, in seconds (at most 2: stock SDKs give up later).
     """
 
-    def __init__(self, reason: str, message: str, *, retry_after_s: float = 1.0) -> None:
+    def __init__(
+        self, reason: str, message: str, *, retry_after_s: float = 1.0
+    ) -> None:
         self.reason = reason
         self.retry_after_s = retry_after_s
         super().__init__(message)
