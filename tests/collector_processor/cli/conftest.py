@@ -41,7 +41,7 @@ class Command:
 
 @pytest.fixture
 def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the user, and a terminal of 120 columns without colours."""
+    """No setting of the user, and a terminal of 130 columns without colours."""
     for name in list(os.environ):
         if name.startswith(("FLEETSPAN_", "OTEL_")):
             monkeypatch.delenv(name)
