@@ -49,6 +49,8 @@ class Engine:
             "async_insert": 0,
             # Resolving names thousands of groups in one statement.
             "max_query_size": 64 << 20,
+            # Derived rows of one window may be of any number of days; they are few.
+            "max_partitions_per_insert_block": 0,
         }
         self._client = self._connect(self._settings)
 
