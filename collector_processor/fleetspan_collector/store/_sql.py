@@ -16,21 +16,33 @@ from typing import Final
 _TOKEN: Final = re.compile(r"@([a-z_]+)@")
 _SELECT: Final = re.compile(r"^SELECT(?: DISTINCT)?\n", re.MULTILINE)
 _OUTPUT: Final = re.compile(r"(?:\bAS |^    )`?([A-Z][A-Za-z0-9.]*)`?,?$", re.MULTILINE)
+_PARTS: Final = (
+    "values",
+    "point_values",
+    "point_columns",
+    "exemplars",
+    "origin_columns",
+    "run_columns",
+)
+"""Pieces that several statements share: ``@NAME@`` stands for ``sql/_NAME.sql``."""
+
 _COMMENT_LINE: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
 
 
 @cache
 def load(name: str) -> str:
-    """The text of ``sql/<name>.sql``, with ``@values@`` put in.
+    """The text of ``sql/<name>.sql``, with the parts that it shares with others put in.
 
     Raises:
         FileNotFoundError: When there is no such statement.
     """
     folder = resources.files("fleetspan_collector.store") / "sql"
     text = (folder / f"{name}.sql").read_text(encoding="utf-8")
-    if "@values@" in text:
-        values = (folder / "_values.sql").read_text(encoding="utf-8").rstrip()
-        text = text.replace("@values@", values)
+    for name_of_part in _PARTS:
+        token = f"@{name_of_part}@"
+        if token in text:
+            part = (folder / f"_{name_of_part}.sql").read_text(encoding="utf-8")
+            text = text.replace(token, part.rstrip())
     return text
 
 

@@ -20,10 +20,7 @@ SELECT
     attribute_map(scope_logs.scope.attributes) AS ScopeAttributes,
     attribute_map(record.attributes) AS LogAttributes,
     if(record.event_name != '', record.event_name, LogAttributes['event.name']) AS EventName,
-    tenant AS Tenant,
-    '@batch_id@' AS BatchId,
-    toUInt32(rowNumberInAllBlocks()) AS BatchOrdinal,
-    nanoseconds(received_unix_nano) AS ReceivedAt
+@origin_columns@
 FROM
 (
     SELECT

@@ -26,10 +26,7 @@ SELECT
     arrayMap(l -> lower(hex(l.span_id)), span.links) AS `Links.SpanId`,
     span.links.trace_state AS `Links.TraceState`,
     arrayMap(l -> attribute_map(l.attributes), span.links) AS `Links.Attributes`,
-    tenant AS Tenant,
-    '@batch_id@' AS BatchId,
-    toUInt32(rowNumberInAllBlocks()) AS BatchOrdinal,
-    nanoseconds(received_unix_nano) AS ReceivedAt
+@origin_columns@
 FROM
 (
     SELECT
