@@ -42,7 +42,7 @@ def test_a_large_attribute_is_cut_and_kept_whole_once(store: Embedded) -> None:
         {},
     ]
     kept = store.engine.arrow(
-        "SELECT Hash, Bytes, Value FROM otel.large_values FINAL"
+        f"SELECT Hash, Bytes, Value FROM otel.large_values FINAL WHERE Hash = '{HASH}'"
     ).to_pylist()
     assert kept == [{"Hash": HASH, "Bytes": 2_000_000, "Value": LARGE}]
 
