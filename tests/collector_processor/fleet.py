@@ -66,8 +66,12 @@ def span(
     start_ns: int = START_NS,
     **given: Any,
 ) -> Span:
-    """Return a span; keys of ``given`` are attributes with ``__`` for a dot."""
-    named = {key.replace("__", "."): each for key, each in given.items()}
+    """Return a span; keys of ``given`` are attributes with ``__`` for a dot, ``None`` for none."""
+    named = {
+        key.replace("__", "."): each
+        for key, each in given.items()
+        if each is not None
+    }
     begin = start_ns + at_ms * MS
     return Span(
         trace_id=trace.to_bytes(16),

@@ -8,6 +8,7 @@ calls are then priced as arrays. A model without a price has none: NaN, never 0.
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -102,8 +103,8 @@ class PriceBook:
                 for kind, usd in prices.items():
                     if (
                         kind not in KINDS
-                        or not isinstance(usd, (int, float))
-                        or usd < 0
+                        or type(usd) not in (int, float)
+                        or not 0 <= usd < math.inf
                     ):
                         raise ValueError(f"models.{model}.{kind} = {usd!r}")
         except (OSError, ValueError, KeyError, AttributeError) as error:
