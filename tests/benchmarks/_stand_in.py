@@ -23,7 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import clickhouse_connect
 
-_MOST_BYTES: Final = 64 << 20
+_MOST_BYTES: Final = 10 << 20
+"""A server's own default of `async_insert_max_data_size`."""
 _STOP: Final = ("FORMAT RowBinary",)
 
 TABLE: Final = """
