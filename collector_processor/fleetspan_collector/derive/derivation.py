@@ -19,7 +19,12 @@ import pyarrow.compute as pc
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.derive._columns import Strings, codes
+from fleetspan_collector.derive.changes import (
+    Written,
+    change_of,
+    deleted_keys,
+    tombstones,
+)
 from fleetspan_collector.derive.liveness import dead, own_scope
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.derive.resolve import RULES_VERSION, Canonical, resolve
@@ -34,12 +39,6 @@ Group = tuple[str, str]
 _GROUPS_AT_ONCE: Final = 2000
 """Bounds the memory and the statement text of one resolve."""
 
-_DERIVED_TABLES: Final = (
-    "evidence",
-    "evidence_links",
-    "canonical_keys",
-    "otel_traces_trace_id_ts",
-)
 _TABLES: Final = (
     ("canonical_agents", "agents", "AgentId"),
     ("canonical_llm_calls", "llm_calls", "CallId"),
@@ -83,6 +82,8 @@ class Derivation:
         # Of what is at work: the process that does it, as far as it is named.
         self._at_work: dict[tuple[str, str, str, str], str] = {}
         self._looked_back = False
+        self._rebuilding = False
+        self._version = 0
 
     def derive(self, windows: Sequence[Window]) -> tuple[int, int]:
         """Normalise the windows and resolve every group they touch.
@@ -100,9 +101,10 @@ class Derivation:
             return self._resolve_all(groups)
 
     def rebuild(self, progress: Callable[[str], None]) -> tuple[int, int]:
-        """Derive everything again from the raw tables.
+        """Derive again whatever the raw tables still tell of in full.
 
-        What was seen of dead processes is kept, as no raw row tells of it.
+        Older rows, of which raw rows have expired, stay as they are; and so does what
+        was seen of dead processes, as no raw row tells of it.
 
         Args:
             progress: Told what is done next.
@@ -117,25 +119,44 @@ class Derivation:
             seen = self._engine.arrow(
                 f"SELECT * FROM {self._database}.evidence WHERE Source = 'liveness'"
             )
-            for table in (*_DERIVED_TABLES, *(table for table, _, _ in _TABLES)):
+            for table in ("evidence", "evidence_links", "otel_traces_trace_id_ts"):
                 self._engine.command(f"TRUNCATE TABLE {self._database}.{table}")
             self._engine.insert_arrow("evidence", seen)
-            groups: set[Group] = set()
-            for signal, raw in (
-                (Signal.TRACES, "otel_traces"),
-                (Signal.LOGS, "otel_logs"),
-            ):
-                days = self._engine.arrow(
-                    f"SELECT DISTINCT toString(toDate(Timestamp)) AS day"
-                    f" FROM {self._database}.{raw} ORDER BY day"
-                )["day"].to_pylist()
-                for day in days:
-                    progress(f"{signal.value} of {day}")
-                    groups |= self._normalise(
-                        Window(signal=signal, condition=f"toDate(Timestamp) = '{day}'")
-                    )
+            groups = self._normalise_all(progress) - self._partly_expired()
             progress(f"{len(groups)} traces")
-            return self._resolve_all(groups)
+            self._rebuilding = True
+            try:
+                return self._resolve_all(groups)
+            finally:
+                self._rebuilding = False
+
+    def _normalise_all(self, progress: Callable[[str], None]) -> set[Group]:
+        groups: set[Group] = set()
+        for signal, raw in (
+            (Signal.TRACES, "otel_traces"),
+            (Signal.LOGS, "otel_logs"),
+        ):
+            days = self._engine.arrow(
+                "SELECT DISTINCT toString(toDate(Timestamp)) AS day"
+                f" FROM {self._database}.{raw} ORDER BY day"
+            )["day"].to_pylist()
+            for day in days:
+                progress(f"{signal.value} of {day}")
+                groups |= self._normalise(
+                    Window(signal=signal, condition=f"toDate(Timestamp) = '{day}'")
+                )
+        return groups
+
+    def _partly_expired(self) -> set[Group]:
+        """Groups that began before the oldest raw span that is left."""
+        return _groups(
+            self._engine.arrow(
+                "SELECT DISTINCT Tenant, GroupKey"
+                f" FROM {self._database}.canonical_keys WHERE Bucket <"
+                " (SELECT toDateTime(toStartOfDay(min(Timestamp)))"
+                f" FROM {self._database}.otel_traces)"
+            )
+        )
 
     def find_dead(self) -> int:
         """Mark what a dead process was doing as abandoned.
@@ -215,7 +236,7 @@ class Derivation:
         self._note_work(evidence)
         canonical = resolve(evidence, self._prices)
         written = self._engine.arrow(_sql.render("read_keys", **tokens))
-        self._write(canonical, _Written(written))
+        self._write(canonical, Written(written))
 
     def _with_linked(self, groups: Sequence[Group]) -> list[Group]:
         """Groups and all that share a run with them, at first or at second hand.
@@ -255,10 +276,17 @@ class Derivation:
                 key = (row["Tenant"], row["GroupKey"], row["Key"], row["Kind"])
                 self._at_work.pop(key, None)
 
-    def _write(self, canonical: Canonical, written: _Written) -> None:
-        version = time.time_ns()
+    def _write(self, canonical: Canonical, written: Written) -> None:
+        version = self._next_version()
         changes = [
-            _change(getattr(canonical, kind), kind, key, written, version)
+            change_of(
+                getattr(canonical, kind),
+                kind,
+                key,
+                written,
+                version,
+                everything=self._rebuilding,
+            )
             for _, kind, key in _TABLES
         ]
         gone = written.gone()
@@ -268,18 +296,24 @@ class Derivation:
         self._insert_all("canonical_keys", [table for table in fresh if table.num_rows])
         for (table, kind, key), change in zip(_TABLES, changes, strict=True):
             self._engine.insert_arrow(table, change.rows)
-            self._engine.insert_arrow(table, _tombstones(gone, kind, key, version))
+            self._engine.insert_arrow(table, tombstones(gone, kind, key, version))
         keys = [change.keys for change in changes if change.keys.num_rows]
         if gone.num_rows:
-            keys.append(_deleted_keys(gone, version))
+            keys.append(deleted_keys(gone, version))
         self._insert_all("canonical_keys", keys)
+
+    def _next_version(self) -> int:
+        """A version above every earlier one, even when the clock was set back."""
+        if not self._version:
+            newest = f"SELECT max(Version) FROM {self._database}.canonical_keys"
+            self._version = int(str(self._engine.command(newest)))
+        # Keys take the next number after their rows.
+        self._version = max(time.time_ns(), self._version + 2)
+        return self._version
 
     def _insert_all(self, table: str, parts: list[pa.Table]) -> None:
         if parts:
             self._engine.insert_arrow(table, pa.concat_tables(parts))
-
-
-Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def _abandoned(found: Sequence[tuple[str, str, str, str]]) -> pa.Table:
@@ -301,153 +335,6 @@ def _abandoned(found: Sequence[tuple[str, str, str, str]]) -> pa.Table:
             "ReceivedAt": pa.array([time.time_ns()] * count, pa.timestamp("ns")),
         }
     )
-
-
-class _Written:
-    """What has been written for some groups; keys that are claimed again stay."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-        self._buckets = table["Bucket"].cast(pa.int64()).to_numpy()
-        self._fingerprints = table["Fingerprint"].to_numpy()
-        self._deleted = table["IsDeleted"].to_numpy()
-        self._claimed = np.zeros(table.num_rows, dtype=bool)
-        self._groups = table["GroupKey"].to_numpy(zero_copy_only=False)
-        self._kinds = table["Kind"].to_numpy(zero_copy_only=False)
-
-    def claim(self, table: pa.Table, kind: str, key: str) -> Rows:
-        """Rows on record for these keys, -1 where there is none; they are not gone.
-
-        A run is named by its id alone, everything else within its group.
-        """
-        of_kind = np.flatnonzero(self._kinds == kind)
-        found = np.full(table.num_rows, -1)
-        if not len(of_kind) or not table.num_rows:
-            return found
-        names = ["Tenant"] if kind == "runs" else ["Tenant", "GroupKey"]
-        record = self._table.take(pa.array(of_kind))
-        number, count = codes(
-            *(np.concatenate([_objects(record[n]), _objects(table[n])]) for n in names),
-            np.concatenate([_objects(record["Key"]), _objects(table[key])]),
-        )
-        row_of = np.full(count, -1)
-        row_of[number[: len(of_kind)]] = of_kind
-        found = row_of[number[len(of_kind) :]]
-        self._claimed[found[found >= 0]] = True
-        return found
-
-    def groups(self, rows: Rows, otherwise: pa.ChunkedArray) -> pa.Array:
-        """The groups under which keys stand: a run keeps the one it had first."""
-        given = otherwise.to_numpy(zero_copy_only=False)
-        if not len(self._groups):
-            return pa.array(given, pa.string())
-        return pa.array(np.where(rows >= 0, self._groups[rows], given), pa.string())
-
-    def bucket(self, rows: Rows) -> Rows:
-        """The hour under which rows stand; meaningless where the row is -1."""
-        return self._buckets[rows] if len(self._buckets) else np.zeros_like(rows)
-
-    def fingerprint(self, rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-        """The content on record; 0 for a row that is marked as deleted."""
-        if not len(self._fingerprints):
-            return np.zeros(len(rows), dtype=np.uint64)
-        live = self._deleted[rows] == 0
-        return np.where(live, self._fingerprints[rows], np.uint64(0))
-
-    def gone(self) -> pa.Table:
-        """Live keys that nobody claimed: what is no longer derived."""
-        return self._table.filter(pa.array(~self._claimed & (self._deleted == 0)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    rows: pa.Table
-    keys: pa.Table
-    fresh_keys: pa.Table
-
-
-def _change(
-    table: pa.Table, kind: str, key: str, written: _Written, version: int
-) -> _Change:
-    """The rows that differ from what is on record, under the hour on record."""
-    count = table.num_rows
-    found = written.claim(table, kind, key)
-    known = found >= 0
-    bucket = np.where(known, written.bucket(found), table["Bucket"].to_numpy())
-    if "Fingerprint" in table.column_names:
-        fingerprint = table["Fingerprint"].to_numpy()
-        changed = ~known | (written.fingerprint(found) != fingerprint)
-        table = table.drop_columns(["Fingerprint"])
-    else:
-        fingerprint = np.ones(count, dtype=np.uint64)
-        changed = np.ones(count, dtype=bool)
-    key_rows = pa.table(
-        {
-            "Tenant": table["Tenant"],
-            "GroupKey": written.groups(found, table["GroupKey"]),
-            "Kind": pa.array([kind] * count, pa.string()),
-            "Key": table[key],
-            "Bucket": pa.array(bucket, pa.int64()).cast(pa.timestamp("s")),
-            "Fingerprint": fingerprint,
-            "IsDeleted": np.zeros(count, dtype=np.uint8),
-            "Version": np.full(count, version + 1, dtype=np.uint64),
-        }
-    )
-    fresh = key_rows.filter(pa.array(~known))
-    rows = _set(table, "Bucket", key_rows["Bucket"]).drop_columns(["GroupKey"])
-    for name, value in (
-        ("RulesVersion", np.full(count, RULES_VERSION, dtype=np.uint16)),
-        ("Version", np.full(count, version, dtype=np.uint64)),
-        ("IsDeleted", np.zeros(count, dtype=np.uint8)),
-    ):
-        rows = rows.append_column(name, pa.array(value))
-    mask = pa.array(changed)
-    zero = pa.array(np.zeros(fresh.num_rows, dtype=np.uint64))
-    early = pa.array(np.full(fresh.num_rows, version, dtype=np.uint64))
-    return _Change(
-        rows=rows.filter(mask),
-        keys=key_rows.filter(mask),
-        fresh_keys=_set(_set(fresh, "Fingerprint", zero), "Version", early),
-    )
-
-
-def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    return table.set_column(table.schema.get_field_index(name), name, values)
-
-
-def _tombstones(gone: pa.Table, kind: str, key: str, version: int) -> pa.Table:
-    """Rows that take back what is no longer derived."""
-    mine = gone.filter(pc.equal(gone["Kind"], kind))
-    return pa.table(
-        {
-            "Tenant": mine["Tenant"],
-            "Bucket": mine["Bucket"].cast(pa.int64()).cast(pa.timestamp("s")),
-            "TraceId": mine["GroupKey"],
-            key: mine["Key"],
-            "Version": np.full(mine.num_rows, version, dtype=np.uint64),
-            "IsDeleted": np.ones(mine.num_rows, dtype=np.uint8),
-        }
-    )
-
-
-def _deleted_keys(gone: pa.Table, version: int) -> pa.Table:
-    count = gone.num_rows
-    return pa.table(
-        {
-            "Tenant": gone["Tenant"],
-            "GroupKey": gone["GroupKey"],
-            "Kind": gone["Kind"],
-            "Key": gone["Key"],
-            "Bucket": gone["Bucket"].cast(pa.int64()).cast(pa.timestamp("s")),
-            "Fingerprint": gone["Fingerprint"],
-            "IsDeleted": np.ones(count, dtype=np.uint8),
-            "Version": np.full(count, version + 1, dtype=np.uint64),
-        }
-    )
-
-
-def _objects(column: pa.ChunkedArray) -> Strings:
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
 
 
 def _groups(table: pa.Table) -> set[Group]:

@@ -27,7 +27,9 @@ def derived(store: Embedded, request: pytest.FixtureRequest) -> Any:
 
     class Derived:
         def take(self, *spans: Any, starts: Any = ()) -> None:
-            store.take(traces(spans), *([logs(starts)] if starts else []), tenant=tenant)
+            store.take(
+                traces(spans), *([logs(starts)] if starts else []), tenant=tenant
+            )
 
         def rows(self, table: str, *columns: str) -> list[Any]:
             found = store.rows(table, f"Tenant = '{tenant}'", ", ".join(columns))
@@ -81,7 +83,12 @@ class TestOwners:
         """A call without an agent is counted all the same; its trace is the run."""
         derived.take(call(1, 1), tool(1, 2, 1))
         assert derived.rows("llm_calls", "AgentId", "RunId") == [("", f"{1:032x}")]
-        assert derived.run("Agents", "LlmCalls", "ToolCalls", "Status") == (0, 1, 1, "ok")
+        assert derived.run("Agents", "LlmCalls", "ToolCalls", "Status") == (
+            0,
+            1,
+            1,
+            "ok",
+        )
 
     def test_agent_that_others_mention(self, derived: Any) -> None:
         """An agent known by its calls alone stands as running, until it reports."""
@@ -132,7 +139,10 @@ class TestOnce:
 
     def test_wrapper_around_one_call(self, derived: Any) -> None:
         """The inner call stands; its layer gives it the tokens that it lacks."""
-        inner = {"gen_ai__usage__input_tokens": None, "gen_ai__usage__output_tokens": None}
+        inner = {
+            "gen_ai__usage__input_tokens": None,
+            "gen_ai__usage__output_tokens": None,
+        }
         derived.take(call(1, 1, gen_ai__usage__input_tokens=50), call(1, 2, 1, **inner))
         assert derived.rows("llm_calls", "CallId", "InputTokens") == [(name(2), 50)]
 
@@ -156,7 +166,10 @@ class TestOnce:
 
     def test_wrapper_that_alone_knows(self, derived: Any) -> None:
         """A layer stands for its calls when none of them knows any tokens."""
-        dumb = {"gen_ai__usage__input_tokens": None, "gen_ai__usage__output_tokens": None}
+        dumb = {
+            "gen_ai__usage__input_tokens": None,
+            "gen_ai__usage__output_tokens": None,
+        }
         derived.take(call(1, 1), call(1, 2, 1, **dumb), call(1, 3, 1, **dumb))
         assert derived.rows("llm_calls", "CallId", "OutputTokens") == [(name(1), 20)]
 
@@ -238,9 +251,18 @@ class TestTokens:
 
     def test_unknown_usage_is_not_zero(self, derived: Any) -> None:
         """Calls without usage have no tokens and no cost, and count as unpriced."""
-        usage = {"gen_ai__usage__input_tokens": None, "gen_ai__usage__output_tokens": None}
+        usage = {
+            "gen_ai__usage__input_tokens": None,
+            "gen_ai__usage__output_tokens": None,
+        }
         derived.take(agent(1, 1), call(1, 2, 1, **usage))
-        columns = ("LlmCalls", "InputTokens", "OutputTokens", "CostUsd", "UnpricedCalls")
+        columns = (
+            "LlmCalls",
+            "InputTokens",
+            "OutputTokens",
+            "CostUsd",
+            "UnpricedCalls",
+        )
         assert derived.run(*columns) == (1, None, None, None, 1)
 
     def test_unpriced_model(self, derived: Any) -> None:
@@ -276,7 +298,12 @@ class TestRuns:
             span(1, 1, fleetspan__run__id="r", **workflow),
             agent(1, 2, 1, fleetspan__run__id="r"),
         )
-        assert derived.run("RunId", "Name", "Agents", "LlmCalls") == ("r", "nightly", 2, 1)
+        assert derived.run("RunId", "Name", "Agents", "LlmCalls") == (
+            "r",
+            "nightly",
+            2,
+            1,
+        )
 
     def test_topmost_agent_is_the_run(self, derived: Any) -> None:
         """Two main agents of one trace are two runs."""
@@ -288,9 +315,7 @@ class TestRuns:
 
     def test_running_until_its_agents_have_ended(self, derived: Any) -> None:
         """A started agent keeps its run running; its span ends both."""
-        derived.take(
-            starts=[start_event(1, 1, "agent", gen_ai__agent__name="lead")]
-        )
+        derived.take(starts=[start_event(1, 1, "agent", gen_ai__agent__name="lead")])
         assert derived.run("Status", "EndTime", "Name") == ("running", None, "lead")
         derived.take(agent(1, 1, gen_ai__agent__name="lead"))
         status, ended, _ = derived.run("Status", "EndTime", "Name")
@@ -321,7 +346,9 @@ class TestRuns:
 
     def test_agent_that_fails_by_itself(self, derived: Any) -> None:
         """An agent's failure that no call explains is an error of its own."""
-        derived.take(agent(1, 1, failed=True), tool(1, 2, 1), agent(1, 3, 1, failed=True))
+        derived.take(
+            agent(1, 1, failed=True), tool(1, 2, 1), agent(1, 3, 1, failed=True)
+        )
         assert derived.run("Errors", "Status") == (1, "error")
 
     def test_errors_that_were_overcome(self, derived: Any) -> None:

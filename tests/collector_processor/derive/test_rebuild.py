@@ -6,11 +6,18 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.collector_processor.embedded import Embedded, embedded
-from tests.collector_processor.fleet import RESOURCE, agent, logs, start_event, traces
 
 from fleetspan_collector.derive.liveness import own_scope
 from fleetspan_collector.store.cap import enforce_cap
+from tests.collector_processor.embedded import Embedded, embedded
+from tests.collector_processor.fleet import (
+    RESOURCE,
+    agent,
+    call,
+    logs,
+    start_event,
+    traces,
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +34,27 @@ def test_rebuild_derives_the_same_rows_again(store: Embedded) -> None:
     before = store.canonical("again")
     assert len(before["agents"]) == 2
     store.engine.command("TRUNCATE TABLE otel.canonical_agents")
-    store.engine.command(
-        "INSERT INTO otel.canonical_runs (Tenant, RunId, Bucket) VALUES ('again', 'x', now())"
-    )
+    store.engine.command("TRUNCATE TABLE otel.evidence")
+    assert store.canonical("again")["agents"] == []
     said: list[str] = []
     resolved, failed = store.derivation.rebuild(said.append)
     assert (resolved >= 1, failed) == (True, 0)
     assert store.canonical("again") == before
     assert said[-1] == f"{resolved} traces"
+
+
+@pytest.mark.integration
+def test_rebuild_leaves_what_raw_rows_no_longer_tell(store: Embedded) -> None:
+    """Runs outlive their raw rows; deriving again does not take them back."""
+    store.take(traces([agent(3, 1), call(3, 2, 1)]), tenant="old")
+    before = store.canonical("old")
+    assert len(before["llm_calls"]) == 1
+    store.engine.command(
+        "ALTER TABLE otel.otel_traces DELETE WHERE Tenant = 'old'"
+        " SETTINGS mutations_sync = 2"
+    )
+    store.derivation.rebuild(lambda what: None)
+    assert store.canonical("old") == before
 
 
 @pytest.mark.integration
