@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from fleetspan_collector._errors import CollectorError, UsageError
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store._only_reads import refusal
 from fleetspan_collector.store.rows import AgentRow, RunDetail, RunRow
 
 _USAGE = (
@@ -88,9 +89,16 @@ class StoreReader:
                 because="a format is one word such as JSON or TabSeparated",
                 suggestion="fleetspan sql --format PrettyCompact 'SELECT 1'",
             )
+        reason = refusal(query)
+        if reason is not None:
+            raise UsageError(
+                "the query is not run",
+                because=f"only reading the store is allowed: {reason}",
+                suggestion="fleetspan sql 'SHOW TABLES'",
+            )
         with self._lock:
             try:
-                return self._engine.raw(query, output_format)
+                return self._engine.raw(query.rstrip().rstrip(";"), output_format)
             except ClickHouseError as error:
                 reason = _reason(error)
                 hint = "--format JSON" if "FORMAT" in query.upper() else "'SHOW TABLES'"
