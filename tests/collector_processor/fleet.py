@@ -68,9 +68,7 @@ def span(
 ) -> Span:
     """Return a span; keys of ``given`` are attributes with ``__`` for a dot, ``None`` for none."""
     named = {
-        key.replace("__", "."): each
-        for key, each in given.items()
-        if each is not None
+        key.replace("__", "."): each for key, each in given.items() if each is not None
     }
     begin = start_ns + at_ms * MS
     return Span(
@@ -102,7 +100,7 @@ def agent(trace: int, number: int, parent: int = 0, **given: Any) -> Span:
 
 def call(trace: int, number: int, parent: int = 0, **given: Any) -> Span:
     """Return the span of a call to a model, with known usage unless said otherwise."""
-    usage = {
+    usage: dict[str, Any] = {
         "gen_ai__provider__name": "anthropic",
         "gen_ai__request__model": "claude-sonnet-4-5",
         "gen_ai__usage__input_tokens": 100 + number % 7,

@@ -289,7 +289,7 @@ class TestRuns:
 
     def test_run_of_several_traces(self, derived: Any) -> None:
         """Traces that state one run are one run; its workflow gives it its name."""
-        workflow = {
+        workflow: dict[str, Any] = {
             "gen_ai__operation__name": "invoke_workflow",
             "gen_ai__workflow__name": "nightly",
         }

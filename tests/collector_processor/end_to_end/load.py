@@ -27,10 +27,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceStub,
 )
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from fleet import agent, call, span, tool, traces
-from otlp_json import encode
+from tests.collector_processor.fleet import agent, call, span, tool, traces
+from tests.collector_processor.otlp_json import encode
 
 PROTOCOLS = ("grpc", "protobuf", "json")
 _UNANSWERED = (OSError, http.client.HTTPException, grpc.RpcError, ValueError, KeyError)
@@ -103,7 +103,7 @@ def _fleet(trace: int, chance: random.Random) -> list[ExportTraceServiceRequest]
 
 def _by_grpc(where: str, request: ExportTraceServiceRequest) -> bool:
     with grpc.insecure_channel(where.split()[1]) as channel:
-        answer = TraceServiceStub(channel).Export(request, timeout=10)
+        answer = TraceServiceStub(channel).Export(request, timeout=10)  # type: ignore[no-untyped-call]
         return not answer.partial_success.rejected_spans
 
 

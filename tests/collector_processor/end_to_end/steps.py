@@ -19,13 +19,21 @@ from typing import Any
 
 import prometheus_client
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from fleet import agent, call, gauge, logs, span, start_event, tool, traces
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from fleetspan_collector._signals import Signal, Submission
 from fleetspan_collector.collector import Backstage
 from fleetspan_collector.config import Settings
+from tests.collector_processor.fleet import (
+    agent,
+    call,
+    gauge,
+    logs,
+    span,
+    start_event,
+    tool,
+    traces,
+)
 
 CANONICAL = ("runs", "agents", "llm_calls", "tool_calls")
 RAW = ("otel_traces", "otel_logs", "otel_metrics_gauge")
@@ -116,7 +124,9 @@ def dump(backstage: Backstage, tables: Iterable[str]) -> dict[str, list[str]]:
     """Return the rows of tables as sorted JSON lines, without what names a delivery."""
     found = {}
     for table in tables:
-        dropped = "" if table in CANONICAL else " EXCEPT (BatchId, BatchOrdinal, ReceivedAt)"
+        dropped = (
+            "" if table in CANONICAL else " EXCEPT (BatchId, BatchOrdinal, ReceivedAt)"
+        )
         text = backstage.engine.raw(
             f"SELECT *{dropped} FROM otel.{table}", "JSONEachRow"
         )

@@ -194,7 +194,8 @@ def fleets(draw: st.DrawFn) -> Fleet:
 def _requests(fleet: Fleet, chance: random.Random) -> list[Message]:
     """Shuffle everything and cut it into requests anywhere; repeat some of them."""
     requests: list[Message] = []
-    for items, make in ((fleet.spans[:], traces), (fleet.starts[:], logs)):
+    both: Any = ((fleet.spans[:], traces), (fleet.starts[:], logs))
+    for items, make in both:
         chance.shuffle(items)
         while items:
             size = chance.randint(1, len(items))

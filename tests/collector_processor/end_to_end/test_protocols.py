@@ -42,7 +42,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import (
@@ -68,11 +69,14 @@ PROTOCOLS: Final = ("grpc", "http/protobuf", "http/json")
 NOT_COMPARED: Final = "BatchId, BatchOrdinal, ReceivedAt"
 # Past, and whole seconds plus something: old rows are kept where retention is off.
 NOW: Final = 1_700_000_000_000_000_000
-STUBS: Final = {
+STUBS: Final[dict[str, Any]] = {
     "traces": trace_service_pb2_grpc.TraceServiceStub,
     "logs": logs_service_pb2_grpc.LogsServiceStub,
     "metrics": metrics_service_pb2_grpc.MetricsServiceStub,
 }
+
+DELTA: Final = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+CUMULATIVE: Final = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 
 Collectors = dict[str, Collector]
 Rows = list[dict[str, Any]]
@@ -124,7 +128,7 @@ def rows(collectors: Collectors, table: str, condition: str) -> Rows:
 
 
 EVERY_KIND: Final[dict[str, Any]] = {
-    "string": "Zürich ☃ 🚀 \" \\ / \n \t \x01",
+    "string": 'Zürich ☃ 🚀 " \\ / \n \t \x01',
     "string.empty": "",
     "int": 42,
     "int.zero": 0,
@@ -149,7 +153,7 @@ EVERY_KIND: Final[dict[str, Any]] = {
     "map.empty": {},
 }
 EVERY_KIND_AS_TEXT: Final = {
-    "string": "Zürich ☃ 🚀 \" \\ / \n \t \x01",
+    "string": 'Zürich ☃ 🚀 " \\ / \n \t \x01',
     "string.empty": "",
     "int": "42",
     "int.zero": "0",
@@ -246,7 +250,9 @@ def test_bare_spans(collectors: Collectors) -> None:
             kind=number,
             start_time_unix_nano=NOW,
             end_time_unix_nano=NOW,
-            status=Status(code=number % 3) if number else None,
+            status=Status(code=Status.StatusCode.values()[number % 3])
+            if number
+            else None,
         )
     send(collectors, "traces", request)
     found = rows(collectors, "otel_traces", f"TraceId = '{trace}'")
@@ -282,7 +288,7 @@ def test_logs_of_every_kind(collectors: Collectors) -> None:
     scope.log_records.append(
         LogRecord(
             observed_time_unix_nano=NOW + 999,
-            severity_number=17,
+            severity_number=SeverityNumber.SEVERITY_NUMBER_ERROR,
             severity_text="ERROR",
             flags=1,
             trace_id=b"\x01" * 16,
@@ -336,7 +342,8 @@ def _every_metric() -> ExportMetricsServiceRequest:
     gauge.data_points.add(as_double=2.5, **point)
     gauge.data_points.add(as_int=-7, time_unix_nano=NOW + 10**9)
     total = metrics.add(name="sum").sum
-    total.aggregation_temporality, total.is_monotonic = 2, True
+    total.aggregation_temporality = CUMULATIVE
+    total.is_monotonic = True
     counted = total.data_points.add(as_int=0, **point)
     counted.exemplars.add(
         as_double=0.5,
@@ -346,16 +353,20 @@ def _every_metric() -> ExportMetricsServiceRequest:
         filtered_attributes=attributes({"a": 1}),
     )
     histogram = metrics.add(name="histogram").histogram
-    histogram.aggregation_temporality = 1
+    histogram.aggregation_temporality = DELTA
     histogram.data_points.add(
-        **{"count": 3, "sum": 6.5, "min": 0.5, "max": 4, "bucket_counts": [1, 0, 2]},
+        count=3,
+        sum=6.5,
+        min=0.5,
+        max=4,
+        bucket_counts=[1, 0, 2],
         explicit_bounds=[1, 2],
         **point,
     )
     exponential = metrics.add(name="exponential").exponential_histogram
-    exponential.aggregation_temporality = 2
+    exponential.aggregation_temporality = CUMULATIVE
     spread = exponential.data_points.add(
-        **{"count": 5, "sum": 1, "scale": -1, "zero_count": 2}, **point
+        count=5, sum=1, scale=-1, zero_count=2, **point
     )
     spread.positive.offset = -3
     spread.positive.bucket_counts.extend([1, 2])
@@ -432,7 +443,11 @@ def test_metrics_of_every_kind(collectors: Collectors) -> None:
         METRIC
         | NO_EXEMPLARS
         | {
-            **{"MetricName": "histogram", "Count": 3, "Sum": 6.5, "Min": 0.5, "Max": 4},
+            "MetricName": "histogram",
+            "Count": 3,
+            "Sum": 6.5,
+            "Min": 0.5,
+            "Max": 4,
             "BucketCounts": [1, 0, 2],
             "ExplicitBounds": [1, 2],
             "AggregationTemporality": 1,
@@ -442,8 +457,15 @@ def test_metrics_of_every_kind(collectors: Collectors) -> None:
         METRIC
         | NO_EXEMPLARS
         | {
-            **{"MetricName": "exponential", "Count": 5, "Sum": 1, "Min": 0, "Max": 0},
-            **{"Scale": -1, "ZeroCount": 2, "PositiveOffset": -3, "NegativeOffset": 4},
+            "MetricName": "exponential",
+            "Count": 5,
+            "Sum": 1,
+            "Min": 0,
+            "Max": 0,
+            "Scale": -1,
+            "ZeroCount": 2,
+            "PositiveOffset": -3,
+            "NegativeOffset": 4,
             "PositiveBucketCounts": [1, 2],
             "NegativeBucketCounts": [7],
             "AggregationTemporality": 2,
@@ -452,7 +474,9 @@ def test_metrics_of_every_kind(collectors: Collectors) -> None:
     assert rows(collectors, "otel_metrics_summary", where) == [
         METRIC
         | {
-            **{"MetricName": "summary", "Count": 2, "Sum": 3.5},
+            "MetricName": "summary",
+            "Count": 2,
+            "Sum": 3.5,
             "ValueAtQuantiles.Quantile": [0.5, 1],
             "ValueAtQuantiles.Value": [1.5, 2],
         }
@@ -501,9 +525,15 @@ class TestPythonSdk:
         assert [
             (r["SpanName"], r["SpanKind"], r["StatusCode"], r["StatusMessage"])
             for r in found
-        ] == [("agent", "Server", "Unset", ""), ("chat", "Internal", "Error", "too long")]
+        ] == [
+            ("agent", "Server", "Unset", ""),
+            ("chat", "Internal", "Error", "too long"),
+        ]
         assert found[0]["SpanAttributes"] == {
-            **{"a": "[1,2]", "b": "[true]", "c": "0.5", "d": "x"}
+            "a": "[1,2]",
+            "b": "[true]",
+            "c": "0.5",
+            "d": "x",
         }
         assert found[0]["Events.Name"] == ["decision"]
         assert found[1]["Links.SpanId"] == [found[0]["SpanId"]]
@@ -511,11 +541,13 @@ class TestPythonSdk:
 
     def test_logs(self, collectors: Collectors) -> None:
         """Log records of the SDK are the same rows by every protocol."""
-        memory = InMemoryLogRecordExporter()
+        memory = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
         provider = LoggerProvider(resource=RESOURCE)
         provider.add_log_record_processor(SimpleLogRecordProcessor(memory))
         provider.get_logger("tests").emit(
-            timestamp=NOW, body={"a": [1, None], "b": {"c": 0.5}}, event_name="tests.started"
+            timestamp=NOW,
+            body={"a": [1, None], "b": {"c": 0.5}},
+            event_name="tests.started",
         )
         batch = memory.get_finished_logs()
         for exporter in exporters(collectors, GrpcLogExporter, HttpLogExporter, "logs"):
@@ -548,7 +580,9 @@ class TestPythonSdk:
             "metrics", encode(encode_metrics(data)), "application/json"
         )
         provider.shutdown()
-        where = "ServiceName = 'python-sdk' AND MetricName IN ('calls', 'tokens', 'queue')"
+        where = (
+            "ServiceName = 'python-sdk' AND MetricName IN ('calls', 'tokens', 'queue')"
+        )
         (counter,) = rows(collectors, "otel_metrics_sum", where)
         (histogram,) = rows(collectors, "otel_metrics_histogram", where)
         (gauge,) = rows(collectors, "otel_metrics_gauge", where)
@@ -600,8 +634,8 @@ def test_javascript_sdk(collectors: Collectors, javascript: Path) -> None:
     by_name = {row["SpanName"]: row for row in found}
     assert {k: v for k, v in by_name["invoke_agent researcher"]["SpanAttributes"].items()
             if "." not in k} == {
-        **{"empty": "", "unicode": "Zürich ☃ 🚀", "flag": "false", "zero": "0"},
-        **{"negative": "-5", "ratio": "0.25", "numbers": "[1,2,3]"},
+        "empty": "", "unicode": "Zürich ☃ 🚀", "flag": "false", "zero": "0",
+        "negative": "-5", "ratio": "0.25", "numbers": "[1,2,3]",
         "mixed": '["a","","c"]',
     }  # fmt: skip
     chat = by_name["chat gpt-5"]

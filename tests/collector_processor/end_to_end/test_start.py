@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -31,7 +32,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Generator[Collector]:
         yield collector
 
 
-def up(data: Path, *options: str, ports: tuple[str, ...] = FREE_PORTS, **env: str):
+def up(
+    data: Path, *options: str, ports: tuple[str, ...] = FREE_PORTS, **env: Any
+) -> tuple[int, dict[str, str]]:
     """Try to start a collector; return its exit code and the three parts of its error."""
     done = command("up", f"--data={data}", *ports, *options, **env)
     parts = dict(line.split(": ", 1) for line in done.stderr.splitlines()[-3:])
@@ -103,7 +106,7 @@ def test_data_below_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_unknown_setting(
-    data: Path, options: list[str], variables: dict[str, str], named: str
+    data: Path, options: list[str], variables: dict[str, Any], named: str
 ) -> None:
     """A setting that is not known is a usage error, and nothing is made."""
     code, said = up(data, *options, **variables)
@@ -168,11 +171,12 @@ def test_disk_below_its_floor(data: Path) -> None:
             assert 0 <= int(headers["retry-after"]) <= 2
             assert headers["content-type"] == media
         with grpc.insecure_channel(collector.endpoint("otlp_grpc")) as channel:
-            stub = trace_service_pb2_grpc.TraceServiceStub(channel)
+            stub: Any = trace_service_pb2_grpc.TraceServiceStub(channel)  # type: ignore[no-untyped-call]
             with pytest.raises(grpc.RpcError) as caught:
                 stub.Export(request, timeout=30)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        trailers = {key for key, _ in caught.value.trailing_metadata()}
+        metadata: Any = caught.value.trailing_metadata()
+        trailers = {key for key, _ in metadata}
         assert {"grpc-status-details-bin", "google.rpc.retryinfo-bin"} <= trailers
         assert collector.count("otel_traces") == 0
         assert collector.metric("fleetspan_journal_refused_requests_total") >= 3

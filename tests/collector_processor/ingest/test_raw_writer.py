@@ -108,7 +108,9 @@ def test_equal_ids_of_two_tenants(store: Embedded) -> None:
         assert rows == [{"RunId": "r", "LlmCalls": calls}]
 
 
-@pytest.mark.parametrize("gone", ["1", "0", "BatchOrdinal % 3 = 0", "BatchOrdinal >= 40"])
+@pytest.mark.parametrize(
+    "gone", ["1", "0", "BatchOrdinal % 3 = 0", "BatchOrdinal >= 40"]
+)
 def test_only_missing_rows_are_inserted(store: Embedded, gone: str) -> None:
     """After a doubt the rows that the store lacks come back, and no other."""
     tenant = f"doubt-{len(gone)}-{gone[0]}"
@@ -122,7 +124,9 @@ def test_only_missing_rows_are_inserted(store: Embedded, gone: str) -> None:
     for _ in range(2):
         store.writer.insert(segment, doubtful=True)
         rows = store.rows(
-            "otel_traces", f"Tenant = '{tenant}'", "toUInt32(BatchOrdinal) AS o, SpanId AS s"
+            "otel_traces",
+            f"Tenant = '{tenant}'",
+            "toUInt32(BatchOrdinal) AS o, SpanId AS s",
         )
         assert rows == [{"o": n, "s": f"{n + 1:016x}"} for n in range(50)]
     store.journal.remove(segment)

@@ -148,11 +148,21 @@ MAP = "Map(LowCardinality(String), String)"
 LOW = "LowCardinality(String)"
 STANDARD = {
     "otel_traces": {
-        **{"Timestamp": "DateTime64(9)", "TraceId": "String", "SpanId": "String"},
-        **{"ParentSpanId": "String", "TraceState": "String", "SpanName": LOW},
-        **{"SpanKind": LOW, "ServiceName": LOW, "ResourceAttributes": MAP},
-        **{"ScopeName": "String", "ScopeVersion": "String", "SpanAttributes": MAP},
-        **{"Duration": "UInt64", "StatusCode": LOW, "StatusMessage": "String"},
+        "Timestamp": "DateTime64(9)",
+        "TraceId": "String",
+        "SpanId": "String",
+        "ParentSpanId": "String",
+        "TraceState": "String",
+        "SpanName": LOW,
+        "SpanKind": LOW,
+        "ServiceName": LOW,
+        "ResourceAttributes": MAP,
+        "ScopeName": "String",
+        "ScopeVersion": "String",
+        "SpanAttributes": MAP,
+        "Duration": "UInt64",
+        "StatusCode": LOW,
+        "StatusMessage": "String",
         "Events.Timestamp": "Array(DateTime64(9))",
         "Events.Name": f"Array({LOW})",
         "Events.Attributes": f"Array({MAP})",
@@ -165,21 +175,41 @@ STANDARD = {
         "End": "SimpleAggregateFunction(max, DateTime)",
     },
     "otel_logs": {
-        **{"Timestamp": "DateTime64(9)", "TraceId": "String", "SpanId": "String"},
-        **{"TraceFlags": "UInt8", "SeverityText": LOW, "SeverityNumber": "UInt8"},
-        **{"ServiceName": LOW, "Body": "String", "ResourceSchemaUrl": LOW},
-        **{"ResourceAttributes": MAP, "ScopeSchemaUrl": LOW, "ScopeName": "String"},
-        **{"ScopeVersion": LOW, "ScopeAttributes": MAP, "LogAttributes": MAP},
-        **{"EventName": "String", "TimestampTime": "DateTime"},
+        "Timestamp": "DateTime64(9)",
+        "TraceId": "String",
+        "SpanId": "String",
+        "TraceFlags": "UInt8",
+        "SeverityText": LOW,
+        "SeverityNumber": "UInt8",
+        "ServiceName": LOW,
+        "Body": "String",
+        "ResourceSchemaUrl": LOW,
+        "ResourceAttributes": MAP,
+        "ScopeSchemaUrl": LOW,
+        "ScopeName": "String",
+        "ScopeVersion": LOW,
+        "ScopeAttributes": MAP,
+        "LogAttributes": MAP,
+        "EventName": "String",
+        "TimestampTime": "DateTime",
     },
 }
 _POINT = {
-    **{"ResourceAttributes": MAP, "ResourceSchemaUrl": "String", "ScopeName": "String"},
-    **{"ScopeVersion": "String", "ScopeAttributes": MAP},
-    **{"ScopeDroppedAttrCount": "UInt32", "ScopeSchemaUrl": "String"},
-    **{"ServiceName": LOW, "MetricName": LOW, "MetricDescription": "String"},
-    **{"MetricUnit": "String", "Attributes": MAP, "StartTimeUnix": "DateTime"},
-    **{"TimeUnix": "DateTime", "Flags": "UInt32"},
+    "ResourceAttributes": MAP,
+    "ResourceSchemaUrl": "String",
+    "ScopeName": "String",
+    "ScopeVersion": "String",
+    "ScopeAttributes": MAP,
+    "ScopeDroppedAttrCount": "UInt32",
+    "ScopeSchemaUrl": "String",
+    "ServiceName": LOW,
+    "MetricName": LOW,
+    "MetricDescription": "String",
+    "MetricUnit": "String",
+    "Attributes": MAP,
+    "StartTimeUnix": "DateTime",
+    "TimeUnix": "DateTime",
+    "Flags": "UInt32",
 }
 _EXEMPLARS = {
     "Exemplars.FilteredAttributes": f"Array({MAP})",
@@ -290,7 +320,11 @@ def test_trace_view_of_grafana(store: Embedded) -> None:
     by_name = {row["operationName"]: row for row in rows}
     assert set(by_name) == {"invoke_agent agent-1", "chat claude-sonnet-4-5"}
     shown = by_name["invoke_agent agent-1"]
-    assert (shown["statusCode"], shown["duration"], shown["kind"]) == (2, 1000, "Internal")
+    assert (shown["statusCode"], shown["duration"], shown["kind"]) == (
+        2,
+        1000,
+        "Internal",
+    )
     assert shown["logs"][0]["name"] == "decision"
     assert shown["references"][0]["spanID"] == "0000000000000006"
     assert shown["startTime"] == main.start_time_unix_nano / 1e6

@@ -71,7 +71,7 @@ FORBIDDEN = [
     "SELECT file -- \n('{secret}')",
     "SELECT file\u200b('{secret}')",
     "SELECT `file`('{secret}')",
-    'SELECT "file" (\'{secret}\')',
+    "SELECT \"file\" ('{secret}')",
     "SELECT `f\\x69le`('{secret}')",
     "WITH file('{secret}') AS x SELECT x",
     "SELECT * FROM otel.otel_traces WHERE TraceId = file('{secret}')",
