@@ -179,7 +179,7 @@ def test_disk_below_its_floor(data: Path) -> None:
         trailers = {key for key, _ in metadata}
         assert {"grpc-status-details-bin", "google.rpc.retryinfo-bin"} <= trailers
         assert collector.count("otel_traces") == 0
-        assert collector.metric("fleetspan_journal_refused_requests_total") >= 3
+        assert collector.metric("fleetspan_receiver_refused_requests_total") >= 3
         assert collector.stop() == 0
     with Collector(data) as collector:
         still_works(collector, 1)
