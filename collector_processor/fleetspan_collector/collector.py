@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack
 from typing import Final
@@ -45,6 +46,7 @@ from fleetspan_collector.web.app import Sources, create_app
 
 logger = logging.getLogger("fleetspan")
 
+_WRITERS: Final = 2
 _HOUSEKEEPING_S: Final = 3.0
 _ROUNDS_PER_CAP_CHECK: Final = 20
 _GRACE_S: Final = 5.0
@@ -80,22 +82,28 @@ class Backstage(ExitStack):
                     metrics=JournalMetrics(registry),
                 )
             )
-            store = self._closing(self.engine.another())
             self.derivation = Derivation(
                 self._closing(self.engine.another()), self.prices
             )
             self.pipeline = Pipeline(
                 self.journal,
-                RawWriter(
-                    store,
-                    self.enter_context(decoder(store)),
-                    value_limit_bytes=settings.value_limit_bytes,
-                ),
+                [
+                    self._writer(settings)
+                    for _ in range(min(os.cpu_count() or 1, _WRITERS))
+                ],
                 self.derivation,
                 (_half_budget(settings), _half_budget(settings)),
                 IngestMetrics(registry),
             )
             opening.pop_all()
+
+    def _writer(self, settings: Settings) -> RawWriter:
+        store = self._closing(self.engine.another())
+        return RawWriter(
+            store,
+            self.enter_context(decoder(store)),
+            value_limit_bytes=settings.value_limit_bytes,
+        )
 
     def _closing(self, engine: Engine) -> Engine:
         self.callback(engine.close)

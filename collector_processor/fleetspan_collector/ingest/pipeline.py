@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -34,7 +36,7 @@ _MOST_ROWS_AT_ONCE: Final = 100_000
 _FIRST_RETRY_S: Final = 0.5
 _LAST_RETRY_S: Final = 15.0
 _LONGEST_PAUSE_S: Final = 0.5
-_LONGEST_WAY_S: Final = 10.0
+_LONGEST_WAY_S: Final = 30.0
 """For how long deriving gives way to a burst of segments that are to be inserted."""
 
 _UNREADY_LAG_S: Final = 120.0
@@ -49,7 +51,8 @@ class Pipeline:
 
     Args:
         journal: Where acknowledged requests are.
-        writer: Inserts segments.
+        writers: Insert segments, each one at a time; two keep two cores at work when
+            there is a backlog.
         derivation: Derives canonical rows.
         budgets: When the next insert and the next derivation may start.
         metrics: Where it counts.
@@ -61,14 +64,17 @@ class Pipeline:
     def __init__(
         self,
         journal: Journal,
-        writer: RawWriter,
+        writers: Sequence[RawWriter],
         derivation: Derivation,
         budgets: tuple[Budget, Budget],
         metrics: IngestMetrics,
     ) -> None:
         self.problem: str | None = None
         self._journal = journal
-        self._writer = writer
+        self._writers: queue.SimpleQueue[RawWriter] = queue.SimpleQueue()
+        for writer in writers:
+            self._writers.put(writer)
+        self._pool = ThreadPoolExecutor(len(writers), "fleetspan-insert")
         self._derivation = derivation
         self._insert_budget, self._derive_budget = budgets
         self._metrics = metrics
@@ -103,6 +109,7 @@ class Pipeline:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        self._pool.shutdown()
 
     async def caught_up(self, timeout_s: float, *, derived: bool = True) -> bool:
         """Wait until everything acknowledged before the call can be read.
@@ -302,26 +309,45 @@ class Pipeline:
         return inserted
 
     def _insert_all(self, segments: list[Segment]) -> None:
-        for segment in segments:
+        if len(segments) == 1:
+            self._insert(segments[0])
+            return
+        # All of them end before the first failure is raised.
+        for done in list(self._pool.map(self._try_insert, segments)):
+            if done is not None:
+                raise done
+
+    def _try_insert(self, segment: Segment) -> Exception | None:
+        try:
             self._insert(segment)
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            return error
+        return None
 
     def _insert(self, segment: Segment) -> None:
         if segment.batch_id in self._inserted:
             return
+        writer = self._writers.get()
+        try:
+            self._insert_with(writer, segment)
+        finally:
+            self._writers.put(writer)
+
+    def _insert_with(self, writer: RawWriter, segment: Segment) -> None:
         doubtful = segment.batch_id in self._doubtful
         if doubtful:
             self._metrics.reconciled_segments.inc()
         try:
             with self._metrics.step_seconds.labels("insert").time():
-                self._writer.insert(segment, doubtful=doubtful)
+                writer.insert(segment, doubtful=doubtful)
         except ClickHouseError:
             self._metrics.failures.labels("insert").inc()
             self._doubtful.add(segment.batch_id)
-            mended = set_unreadable_aside(self._journal, self._writer, segment)
+            mended = set_unreadable_aside(self._journal, writer, segment)
             if mended is None:
                 raise
             segment = mended
-            self._writer.insert(segment, doubtful=True)
+            writer.insert(segment, doubtful=True)
         self._doubtful.discard(segment.batch_id)
         self._metrics.inserted_rows.labels(segment.signal.value).inc(segment.rows)
         with self._wake:

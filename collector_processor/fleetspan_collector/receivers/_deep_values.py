@@ -12,28 +12,36 @@ import orjson
 from ._faults import Undecodable
 
 _STEP: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
-_CONTAINER_FIELDS: Final = ("array_value", "kvlist_value")
+_CONTAINER: Final = re.compile(r"\.(?:array_value|kvlist_value)\b")
 
 
-def flatten_deep_values(request: Any, paths: list[str]) -> None:
-    """Replace each container at a path by a string with its JSON text.
+def flatten_deep_values(request: Any, paths: list[str]) -> int:
+    """Replace each value that holds a container at a path by its JSON text.
+
+    The whole value becomes one string, which is what a row shows of it anyway; text
+    inside a container would be quoted twice.
 
     Args:
         request: An OTLP request; changed in place, unknown fields are kept.
         paths: Where the containers are, as in
             ``resource_spans[0].…attributes[1].value.….array_value.too_deep``.
 
+    Returns:
+        How many values were replaced.
+
     Raises:
-        Undecodable: When a container cannot be written as JSON text.
+        Undecodable: When a value cannot be written as JSON text.
     """
-    for path in paths:
+    # In order, each once: a value may be too deep in several places.
+    values = dict.fromkeys(_CONTAINER.split(path, maxsplit=1)[0] for path in paths)
+    for path in values:
         holder = request
-        # The last step is the marker, the one before it the container itself.
-        for name, index in _STEP.findall(path)[:-2]:
+        for name, index in _STEP.findall(path):
             holder = getattr(holder, name)
             if index:
                 holder = holder[int(index)]
         holder.string_value = json_text(holder)
+    return len(values)
 
 
 def json_text(value: Any) -> str:

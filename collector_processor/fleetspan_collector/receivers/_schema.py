@@ -26,9 +26,9 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from .._signals import Signal
 
-# The store reads a value as a scalar, or as arrays and key-value lists of scalars
-# nested this many containers deep; its table structure is declared to that depth.
-MAX_CONTAINER_DEPTH: Final = 2
+# The store reads a value as a scalar, or as an array or a key-value list of scalars:
+# containers nested this many deep. Its table structure is declared to that depth.
+MAX_CONTAINER_DEPTH: Final = 1
 
 # OTLP's request message of each signal, as OpenTelemetry generates it.
 REQUESTS: Final[dict[Signal, type[Message]]] = {

@@ -49,7 +49,7 @@ class Verdict:
         rows: Spans, log records or data points in the payload.
         rejected: Items taken out, by reason.
         first: Where the first few rejected items were and what was wrong with each.
-        rewritten_values: Containers replaced by their JSON text.
+        rewritten_values: Values replaced by their JSON text.
     """
 
     payload: bytes
@@ -89,16 +89,17 @@ def validate(signal: Signal, payload: bytes, *, max_parsed_bytes: int) -> Verdic
         payload = request.SerializePartialToString()
         deep = _deep_paths(request, len(payload))
     del request
+    rewritten = 0
     if deep:
         real = _parse(REQUESTS[signal], payload)
-        flatten_deep_values(real, deep)
+        rewritten = flatten_deep_values(real, deep)
         payload = real.SerializeToString()
     return Verdict(
         payload=payload,
         rows=found.rows - found.reasons.total(),
         rejected=found.reasons,
         first=tuple(found.first),
-        rewritten_values=len(deep),
+        rewritten_values=rewritten,
     )
 
 

@@ -10,9 +10,10 @@ from typing import Final
 
 from fleetspan_collector._signals import Signal
 
-VALUE_DEPTH: Final = 2
+VALUE_DEPTH: Final = 1
 """How many containers (arrays, key-value lists) a value may nest. Each level doubles
-the columns that the engine has to fill; receivers turn deeper values into text."""
+the columns that the engine has to fill, and the second one the fixed cost of every
+insert (134 ms against 63 ms); receivers turn deeper values into text."""
 
 _SCALARS: Final = (
     "string_value Nullable(String), bool_value Nullable(Bool), "

@@ -183,23 +183,26 @@ class TestDepth:
     """Values nested deeper than the store reads."""
 
     @pytest.mark.parametrize("kind", ["array_value", "kvlist_value"])
-    @pytest.mark.parametrize("containers", [0, 1, 2])
-    def test_two_containers_are_kept(self, trace_request, kind, containers):
-        """Arrays and maps of scalars, nested up to twice, go on untouched."""
+    @pytest.mark.parametrize("containers", [0, 1])
+    def test_one_container_is_kept(self, trace_request, kind, containers):
+        """Scalars, and arrays and maps of scalars, go on untouched."""
         body = nested(trace_request(), kind, containers).SerializeToString()
         verdict = check(Signal.TRACES, body)
         assert verdict.payload is body
         assert verdict.rewritten_values == 0
 
     @pytest.mark.parametrize(
-        ("kind", "text"), [("array_value", '["x"]'), ("kvlist_value", '{"":"x"}')]
+        ("kind", "text"),
+        [("array_value", '[["x"]]'), ("kvlist_value", '{"":{"":"x"}}')],
     )
-    def test_the_third_container_becomes_json_text(self, trace_request, kind, text):
-        """The innermost containers turn into one string, the outer two stay."""
-        verdict = check(Signal.TRACES, nested(trace_request(), kind, 3))
+    def test_a_container_in_a_container_becomes_json_text(
+        self, trace_request, kind, text
+    ):
+        """The whole value turns into one string, so that no text is quoted twice."""
+        verdict = check(Signal.TRACES, nested(trace_request(), kind, 2))
         assert verdict.rewritten_values == 1
         assert verdict.payload == (
-            nested(trace_request(), kind, 2, text.encode()).SerializeToString()
+            nested(trace_request(), kind, 0, text.encode()).SerializeToString()
         )
 
     def test_json_text_of_every_kind_of_value(self, trace_request):
@@ -224,11 +227,9 @@ class TestDepth:
         verdict = check(Signal.TRACES, request)
         kept = trace_service_pb2.ExportTraceServiceRequest.FromString(verdict.payload)
         attribute = kept.resource_spans[0].scope_spans[0].spans[0].attributes[0]
-        assert attribute.value.array_value.values[0].array_value.values[
-            0
-        ].string_value == (
-            '{"s":"é\\"","b":false,"i":-9223372036854775808,"d":0.5,"n":"NaN",'
-            '"-":"-Infinity","y":"AP8=","a":[1],"e":null}'
+        assert attribute.value.string_value == (
+            '[[{"s":"é\\"","b":false,"i":-9223372036854775808,"d":0.5,"n":"NaN",'
+            '"-":"-Infinity","y":"AP8=","a":[1],"e":null}]]'
         )
 
     def test_every_place_of_a_value_is_looked_at(self):
@@ -247,11 +248,10 @@ class TestDepth:
             two.add().array_value.values.add(int_value=1)
             two.add().kvlist_value.values.add(key="k")
         verdict = check(Signal.LOGS, request)
-        assert verdict.rewritten_values == 8
+        assert verdict.rewritten_values == 4
         kept = logs_service_pb2.ExportLogsServiceRequest.FromString(verdict.payload)
         body = kept.resource_logs[0].scope_logs[0].log_records[0].body
-        texts = [v.string_value for v in body.array_value.values[0].array_value.values]
-        assert texts == ["[1]", '{"k":null}']
+        assert body.string_value == '[[[1],{"k":null}]]'
 
     def test_deep_and_rejected_together(self, trace_request):
         """Taking items out does not confuse which values are deep."""
@@ -262,12 +262,12 @@ class TestDepth:
         assert verdict.rejected == {"trace_id": 1}
         assert verdict.rewritten_values == 1
         assert verdict.payload == (
-            nested(trace_request(), "array_value", 2, b'["x"]').SerializeToString()
+            nested(trace_request(), "array_value", 0, b'[[["x"]]]').SerializeToString()
         )
 
     def test_the_store_reads_the_same_depth(self):
         """What is kept as a container is what the store's structure has room for."""
-        assert MAX_CONTAINER_DEPTH == VALUE_DEPTH == 2
+        assert MAX_CONTAINER_DEPTH == VALUE_DEPTH == 1
 
     def test_otlp_40_nesting_beyond_protobuf_is_undecodable(self, trace_request):
         """Protobuf stops at 100 messages, here 47 nested arrays; so do we."""
