@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.collector_processor.conftest import make_agent, make_run
 
 from fleetspan_collector.cli.show_command import tree, waterfall
 from fleetspan_collector.store.rows import RunDetail
+from tests.collector_processor.conftest import make_agent, make_run
 
 USAGE_FIELDS = [
     "llm_calls",

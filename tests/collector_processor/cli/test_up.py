@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.collector_processor.cli.conftest import Outcome
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
