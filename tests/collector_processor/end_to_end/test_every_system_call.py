@@ -19,7 +19,7 @@ import pytest
 
 STEPS = Path(__file__).with_name("steps.py")
 EVERY = os.environ.get("FLEETSPAN_TEST_KILL_EVERY_SYSCALL") == "1"
-SAMPLE = 25
+SAMPLE = 20
 
 # By which the collector changes what is on the disk. Opening only to read does not.
 _CALLS = (
