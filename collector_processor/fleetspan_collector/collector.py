@@ -17,6 +17,7 @@ from typing import Final
 
 import prometheus_client
 
+from fleetspan_collector._opening import open_store
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
 from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import PriceBook
@@ -40,7 +41,6 @@ from fleetspan_collector.receivers import (
 )
 from fleetspan_collector.store._engine import Engine, decoder
 from fleetspan_collector.store.cap import enforce_cap
-from fleetspan_collector.store.opening import open_store
 from fleetspan_collector.store.reader import StoreReader
 from fleetspan_collector.web.app import Sources, create_app
 
