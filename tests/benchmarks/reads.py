@@ -23,9 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from fleetspan_collector._opening import open_store
 from fleetspan_collector.config import Settings
 from fleetspan_collector.store._engine import Engine
-from fleetspan_collector._opening import open_store
 from fleetspan_collector.store.reader import StoreReader
 from tests.benchmarks._report import Result, percentile
 from tests.benchmarks._scale import Scale

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
+from fleetspan_collector._errors import CollectorError
 from fleetspan_collector.config import (
     Endpoints,
     Settings,
@@ -15,6 +17,8 @@ from fleetspan_collector.config import (
     write_endpoints,
 )
 from fleetspan_collector.journal.lock import DataLock
+
+_GIB: Final = 1 << 30
 
 
 class Collector(Protocol):
@@ -47,11 +51,26 @@ def check_start(settings: Settings) -> None:
 
     Raises:
         UnreachableError: When the data directory is owned or a port is taken.
+        CollectorError: When the disk has less free space than the floor.
     """
     DataLock(settings.data).close()
     for name, endpoint in settings.endpoints.items():
         if endpoint is not None:
             check_free(name, endpoint)
+    _check_floor(settings)
+
+
+def _check_floor(settings: Settings) -> None:
+    """A collector that could only refuse is not started; one that runs, refuses."""
+    free, floor = shutil.disk_usage(settings.data).free, settings.free_disk_floor_bytes
+    if free < floor:
+        raise CollectorError(
+            "the disk is too full to accept anything",
+            because=f"{settings.data} has {free / _GIB:.2f} GiB free, and"
+            f" free_disk_floor_bytes is {floor / _GIB:.2f} GiB",
+            suggestion="free some space, or"
+            f" fleetspan up --set free_disk_floor_bytes={max(free // 2, 0)}",
+        )
 
 
 async def serve(

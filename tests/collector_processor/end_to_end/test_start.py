@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
 from ..fleet import agent, traces
-from ..running import FREE_PORTS, Collector, command, rows_of
+from ..running import FREE_PORTS, Collector, command, poll, rows_of
+
+_GIB: Final = 1 << 30
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -154,10 +157,27 @@ def test_store_of_a_newer_generation(data: Path) -> None:
 
 
 def test_disk_below_its_floor(data: Path) -> None:
-    """It starts, refuses with a retry of at most 2 s by every protocol, and recovers."""
-    request = traces([agent(1, 1)])
+    """A collector that could only refuse does not start, and says why."""
+    code, said = up(data, f"--set=free_disk_floor_bytes={2**60}")
+    assert code == 1
+    assert said["error"] == "the disk is too full to accept anything"
+    assert "free_disk_floor_bytes is" in said["because"]
+    assert not (data / "store").exists()
+
+
+def test_disk_filling_up(data: Path) -> None:
+    """Below the floor it refuses by every protocol, with a retry of at most 2 s.
+
+    Once there is space again it accepts, without a restart.
+    """
     free = shutil.disk_usage(data.parent).free
-    with Collector(data, f"--set=free_disk_floor_bytes={free + 2**40}") as collector:
+    if free < 16 * _GIB:
+        pytest.skip(f"needs 16 GiB of free disk, has {free / _GIB:.1f}")
+    request = traces([agent(1, 1)])
+    filler = data.with_name("filler")
+    with Collector(data, f"--set=free_disk_floor_bytes={free - 2 * _GIB}") as collector:
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 4 * _GIB)
         for media in ("application/x-protobuf", "application/json"):
             body = request.SerializeToString() if "proto" in media else b"{}"
             if media == "application/json":
@@ -180,6 +200,15 @@ def test_disk_below_its_floor(data: Path) -> None:
         assert {"grpc-status-details-bin", "google.rpc.retryinfo-bin"} <= trailers
         assert collector.count("otel_traces") == 0
         assert collector.metric("fleetspan_receiver_refused_requests_total") >= 3
-        assert collector.stop() == 0
-    with Collector(data) as collector:
+        filler.unlink()
+        body = request.SerializeToString()
+
+        def accepts() -> bool:
+            status, _, _ = collector.request(
+                *("otlp_http", "POST", "/v1/traces", body),
+                content_type="application/x-protobuf",
+            )
+            return status == 200
+
+        poll(accepts, "there is space again")
         still_works(collector, 1)
