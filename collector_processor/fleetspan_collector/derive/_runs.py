@@ -52,13 +52,14 @@ def roll_up(
     of_interest = np.zeros(count, dtype=bool)
     of_interest[run_code[kind != "other"]] = True
     kept = np.flatnonzero(of_interest)
-    head = _heads(columns, owners, run_code, count)[kept]
+    heads = _heads(columns, owners, run_code, count)
+    head = heads[kept]
 
     start = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(start, run_code, columns.nanoseconds("StartTime"))
     last = np.full(count, _UNKNOWN_TIME)
     np.maximum.at(last, run_code, columns.nanoseconds("LastActivity"))
-    status = _status(columns, owners, run_code, count)[kept]
+    status = _status(columns, owners, run_code, heads)[kept]
     ended = np.isin(status, ("ok", "error"))
     call_run = run_code[owners.calls]
     per_call = np.bincount(call_run, minlength=count)
@@ -150,12 +151,12 @@ def _heads(
 
 
 def _status(
-    columns: Columns, owners: Ownership, run_code: Indexes, count: int
+    columns: Columns, owners: Ownership, run_code: Indexes, heads: Indexes
 ) -> Strings:
     """Error or ok once its head has ended and no agent is at work any more."""
+    count = len(heads)
     kind = columns.strings("Kind")
     own = columns.strings("Status")
-    head = _heads(columns, owners, run_code, count)
     contains = owners.run_row != tree.NONE
     with_agents = np.zeros(count, dtype=bool)
     with_agents[run_code[contains]] = True
@@ -168,7 +169,7 @@ def _status(
     rooted = np.zeros(count, dtype=bool)
     rooted[run_code[columns.ids("ParentNode") == 0]] = True
 
-    of_head = own[head]
+    of_head = own[heads]
     of_trace = np.where(
         ~rooted, "running", np.where(failed_call, "error", "ok")
     ).astype(object)

@@ -33,7 +33,7 @@ KINDS: Final = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "outp
 _PROBE: Final = 1_000_000
 _WINDOW_S: Final = 1800
 _MAX_MODELS: Final = 4096
-_ALL_INPUT: Final = 0.0
+_FREE: Final = 0.0
 
 _PROVIDERS: Final = {
     "aws.bedrock": "aws",
@@ -153,7 +153,7 @@ class PriceBook:
 
 def _fallback(own: Mapping[str, float], kind: str) -> float:
     """A kind of input without a price of its own costs what input costs."""
-    return _ALL_INPUT if kind == "output" else own.get("input", _ALL_INPUT)
+    return _FREE if kind == "output" else own.get("input", _FREE)
 
 
 def _grouped(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from fleetspan_collector.ingest.raw_writer import RawWriter
 from fleetspan_collector.journal import (
@@ -55,13 +56,12 @@ def _search(
     segment: Segment,
     records: Sequence[Record],
     places: range,
-    probe: object,
+    probe: Path,
     reasons: dict[int, str],
 ) -> None:
     """Halve the places until each refused record stands alone."""
-    path = segment.path.with_suffix(".probe")
-    write_probe(path, [records[place] for place in places])
-    reason = writer.readable(segment.signal, path)
+    write_probe(probe, [records[place] for place in places])
+    reason = writer.readable(segment.signal, probe)
     if reason is None:
         return
     if len(places) == 1:

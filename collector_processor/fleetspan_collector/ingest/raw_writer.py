@@ -41,8 +41,7 @@ SETTINGS format_schema = '@schema@:Record', format_schema_source = 'file',
     max_threads = 1, max_insert_threads = 1, max_block_size = 65536,
     max_insert_block_size = 1048576, min_insert_block_size_rows = 1048576,
     min_insert_block_size_bytes = 1073741824, max_partitions_per_insert_block = 100,
-    output_format_json_escape_forward_slashes = 0,
-    input_format_protobuf_skip_fields_with_unsupported_types_in_schema_inference = 1"""
+    output_format_json_escape_forward_slashes = 0"""
 _WHOLE: Final = "t"
 _CUT: Final = (
     "if(length(t) > @limit@, concat(substring(t, 1, @shown@), '… [', toString(length(t)),"
