@@ -19,6 +19,7 @@ from fleetspan_collector.cli import (
     version_command,
 )
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
+from fleetspan_collector.cli.claude_command import claude
 
 app: Final = typer.Typer(
     name="fleetspan",
@@ -39,6 +40,7 @@ def _root(invocation: Invocation) -> None:
 
 _config: Final = typer.Typer(help="Settings.")
 app.add_typer(_config, name="config")
+app.add_typer(claude, name="claude")
 
 _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "demo": with_common_options(demo_command.demo),
