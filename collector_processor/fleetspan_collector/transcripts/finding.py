@@ -1,0 +1,219 @@
+"""Finds the transcripts of Claude Code.
+
+::
+
+    CONFIGURATION/projects/PROJECT/SESSION.jsonl
+    CONFIGURATION/projects/PROJECT/SESSION/subagents/agent-ID.jsonl (+ agent-ID.meta.json)
+    CONFIGURATION/projects/PROJECT/SESSION/subagents/workflows/RUN/agent-ID.jsonl (+ …)
+    CONFIGURATION/projects/PROJECT/agent-ID.jsonl            as older clients laid them out
+
+The layout is the client's own affair and may change; what does not fit is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+LINES: Final = ".jsonl"
+META: Final = ".meta.json"
+_AGENT: Final = "agent-"
+_SUBAGENTS: Final = "subagents"
+_LOOKED_AT_BYTES: Final = 256 * 1024
+"""How far into an old agent's file its session is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """One file of a session.
+
+    Attributes:
+        path: Its real path, with no symbolic link in it: one file has one name.
+        session_id: The session that it belongs to; empty when the file does not say.
+        agent_id: The sub-agent that it belongs to; empty for the session's own file.
+        is_meta: Whether it is the one JSON document that describes a sub-agent, and not
+            lines.
+    """
+
+    path: Path
+    session_id: str
+    agent_id: str = ""
+    is_meta: bool = False
+
+
+@dataclass(slots=True)
+class Found:
+    """What looking for transcripts has found.
+
+    Attributes:
+        files: Transcripts by path, in order.
+        unreadable: Folders and files that could not be read, with the reason.
+    """
+
+    files: dict[Path, Transcript] = field(default_factory=dict)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+
+def default_folders(
+    environment: Mapping[str, str] = os.environ, home: Path | None = None
+) -> list[Path]:
+    """Return the configuration folders in which the client keeps its transcripts.
+
+    ``CLAUDE_CONFIG_DIR`` names one, or several with commas between them; else they are
+    ``~/.claude`` and ``claude`` in the user's folder of configuration.
+
+    Returns:
+        Those that exist, each once.
+    """
+    home = home or Path.home()
+    named = environment.get("CLAUDE_CONFIG_DIR", "")
+    folders = [
+        Path(each.strip()).expanduser() for each in named.split(",") if each.strip()
+    ]
+    if not folders:
+        configuration = environment.get("XDG_CONFIG_HOME") or str(home / ".config")
+        folders = [home / ".claude", Path(configuration) / "claude"]
+    real = (Path(os.path.realpath(each)) for each in folders if each.is_dir())
+    return list(dict.fromkeys(real))
+
+
+def find_transcripts(places: Iterable[Path]) -> Found:
+    """Find every transcript in files and folders.
+
+    Args:
+        places: Each a transcript (its sub-agents come with it), the folder of a session,
+            of a project, of all projects, or of the configuration.
+
+    Returns:
+        What is there. Folders that symbolic links lead to are looked into once.
+    """
+    found = Found()
+    seen: set[tuple[int, int]] = set()
+    for place in places:
+        real = Path(os.path.realpath(place))
+        if real.is_dir():
+            projects = real / "projects"
+            _look_into(projects if projects.is_dir() else real, found, seen)
+        elif real.exists():
+            _take(real, "", found)
+            _look_into(real.with_suffix("") / _SUBAGENTS, found, seen)
+            _take(real.with_suffix(META), "", found)
+        else:
+            found.unreadable[real] = "it does not exist"
+    found.files = dict(sorted(found.files.items()))
+    return found
+
+
+def _look_into(folder: Path, found: Found, seen: set[tuple[int, int]]) -> None:
+    waiting = [(folder, _session_of(folder))]
+    while waiting:
+        folder, session_id = waiting.pop()
+        entries = _entries(folder, found, seen)
+        if entries is None:
+            continue
+        files, folders = entries
+        for name in files:
+            if name.endswith((LINES, META)):
+                _take(Path(os.path.realpath(folder / name)), session_id, found)
+        is_session = _SUBAGENTS in folders and not session_id
+        for name in folders:
+            inside = folder / name
+            if session_id:
+                waiting.append((inside, session_id))
+            elif is_session:
+                # Of what else a session keeps, nothing is a transcript.
+                if name == _SUBAGENTS:
+                    waiting.append((inside, folder.name))
+            elif f"{name}{LINES}" in files:
+                waiting.append((inside / _SUBAGENTS, name))
+            else:
+                waiting.append((inside, ""))
+
+
+def _session_of(folder: Path) -> str:
+    """The session in whose ``subagents`` a folder is, if it is in one."""
+    parts = folder.parts
+    # Only where the client itself puts it: a user's own folder may have that name.
+    for place in (-1, -2, -3):
+        below = parts[place + 1 :] if place + 1 else ()
+        if len(parts) > 1 - place and parts[place] == _SUBAGENTS:
+            return parts[place - 1] if below[:1] in ((), ("workflows",)) else ""
+    return ""
+
+
+def _entries(
+    folder: Path, found: Found, seen: set[tuple[int, int]]
+) -> tuple[list[str], list[str]] | None:
+    """Names of the files and of the folders in a folder that was not seen before."""
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return None
+        seen.add((status.st_dev, status.st_ino))
+        files, folders = [], []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                (folders if entry.is_dir() else files).append(entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        found.unreadable[folder] = error.strerror or str(error)
+        return None
+    return sorted(files), sorted(folders)
+
+
+def _take(path: Path, session_id: str, found: Found) -> None:
+    name = path.name
+    try:
+        if path in found.files or not path.is_file():
+            return
+    except OSError as error:
+        found.unreadable[path] = error.strerror or str(error)
+        return
+    is_meta = name.endswith(META)
+    if not is_meta and not name.endswith(LINES):
+        return
+    agent_id = ""
+    if name.startswith(_AGENT):
+        agent_id = name.removeprefix(_AGENT).removesuffix(META if is_meta else LINES)
+        session_id = session_id or _session_of(path.parent)
+        # Beside its session, as older clients had it: only its lines name the session.
+        beside = path.with_name(f"{_AGENT}{agent_id}{LINES}")
+        session_id = session_id or _session_inside(beside, found)
+    elif is_meta or session_id:
+        return
+    else:
+        session_id = name.removesuffix(LINES)
+    found.files[path] = Transcript(
+        path=path, session_id=session_id, agent_id=agent_id, is_meta=is_meta
+    )
+
+
+def _session_inside(path: Path, found: Found) -> str:
+    """The session that the first lines of a file name; empty when none does."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(_LOOKED_AT_BYTES)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        found.unreadable[path] = error.strerror or str(error)
+        return ""
+    for named in _sessions(beginning.split(b"\n")[:-1]):
+        return named
+    return ""
+
+
+def _sessions(lines: Iterable[bytes]) -> Iterator[str]:
+    for line in lines:
+        try:
+            named = orjson.loads(line).get("sessionId")
+        except (ValueError, AttributeError):
+            continue
+        if isinstance(named, str) and named:
+            yield named
