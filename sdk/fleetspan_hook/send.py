@@ -1,0 +1,204 @@
+"""Sending: one HTTP request per delivery, and the older ones when the collector lives."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import time
+
+from fleetspan_hook.spool import Delivery, Spool, split_endpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Final
+
+HOOKS_PATH: Final = "/v1/claude-code/hooks"
+SENT: Final = "sent"
+REFUSED: Final = "refused"
+LATER: Final = "later"
+
+_CONNECT_S: Final = 1.0
+_ANSWER_S: Final = 5.0
+_HEAD_AT_MOST: Final = 16 * 1024
+_NEVER_ACCEPTED: Final = (400, 413, 415, 422)
+"""Answers to the content itself; anything else may be otherwise next time."""
+_AT_ONCE_FILES: Final = 64
+_AT_ONCE_S: Final = 2.0
+_SETTLED_NS: Final = 5 * 10**9
+"""Younger files are still with the process that wrote them."""
+
+
+def send_and_catch_up(
+    spool: Spool, endpoint: str, delivery: Delivery, name: str | None
+) -> None:
+    """Send one delivery; if that works, a bounded number of older ones too.
+
+    Args:
+        spool: Where it, and the older ones, are kept.
+        endpoint: Base address of the collector's OTLP/HTTP port.
+        delivery: What to send.
+        name: Its name in the spool; ``None`` when it could not be kept.
+    """
+    outcome = send(endpoint, delivery)
+    _settle(spool, name, outcome)
+    if outcome == LATER:
+        if name is None:
+            spool.count_dropped()
+        spool.bound(time.time_ns())
+        return
+    flush(
+        spool,
+        endpoint,
+        files_at_most=_AT_ONCE_FILES,
+        within_s=_AT_ONCE_S,
+        older_than_ns=_SETTLED_NS,
+    )
+
+
+def flush(
+    spool: Spool,
+    endpoint: str,
+    *,
+    files_at_most: int | None = None,
+    within_s: float | None = None,
+    older_than_ns: int = 0,
+) -> tuple[int, int]:
+    """Send what waits, oldest first, until the collector does not take more.
+
+    One process does this at a time; others leave it to that one.
+
+    Args:
+        spool: What waits.
+        endpoint: Base address of the collector's OTLP/HTTP port.
+        files_at_most: How many to try; ``None``: all.
+        within_s: Seconds after which no further one is begun; ``None``: no limit.
+        older_than_ns: Leave younger ones alone.
+
+    Returns:
+        How many were sent, and how many the collector refused for good.
+    """
+    import fcntl
+
+    try:
+        flags = os.O_RDWR | os.O_CREAT
+        lock = os.open(f"{spool.folder}/.lock", flags, 0o600)
+    except OSError:
+        return 0, 0
+    sent = refused = 0
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        deadline = None if within_s is None else time.monotonic() + within_s
+        youngest = time.time_ns() - older_than_ns
+        for name in spool.names()[:files_at_most]:
+            if deadline is not None and time.monotonic() > deadline:
+                break
+            if older_than_ns and int(name.partition("-")[0]) > youngest:
+                break
+            delivery = spool.take(name)
+            if delivery is None:
+                continue
+            outcome = send(endpoint, delivery)
+            if outcome == LATER:
+                break
+            _settle(spool, name, outcome)
+            sent += outcome == SENT
+            refused += outcome == REFUSED
+    except BlockingIOError:
+        return 0, 0
+    finally:
+        os.close(lock)
+    return sent, refused
+
+
+def send(endpoint: str, delivery: Delivery) -> str:
+    """Send one delivery and wait for the answer.
+
+    Returns:
+        ``SENT``, ``REFUSED`` (no collector would take it) or ``LATER``.
+    """
+    scheme, host, port, path = split_endpoint(endpoint)
+    named = f"[{host}]" if ":" in host else host
+    lines = [
+        f"POST {path}{HOOKS_PATH} HTTP/1.1",
+        f"Host: {named}:{port}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(delivery.body)}",
+        "Connection: close",
+        f"x-fleetspan-delivery-id: {delivery.id}",
+        f"x-fleetspan-event-time: {delivery.time_ns}",
+    ]
+    if delivery.traceparent:
+        lines.append(f"traceparent: {delivery.traceparent}")
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    try:
+        connection = connect(scheme, host, port)
+        try:
+            connection.settimeout(_ANSWER_S)
+            connection.sendall(head + delivery.body)
+            status = read_status(connection)
+        finally:
+            connection.close()
+    except (OSError, ValueError):
+        return LATER
+    if 200 <= status < 300:
+        return SENT
+    return REFUSED if status in _NEVER_ACCEPTED else LATER
+
+
+def connect(
+    scheme: str, host: str, port: int, timeout_s: float = _CONNECT_S
+) -> _socket.socket:
+    """Connect straight to a port; proxies of the environment are not for telemetry."""
+    if scheme == "https":
+        return _connect_secure(host, port)
+    # `socket` takes four times as long to import as everything else here.
+    problem: OSError | None = None
+    for family, kind, protocol, _, address in _socket.getaddrinfo(
+        host, port, 0, _socket.SOCK_STREAM
+    ):
+        connection = _socket.socket(family, kind, protocol)
+        connection.settimeout(timeout_s)
+        try:
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            problem = error
+        else:
+            return connection
+    raise problem or OSError(f"{host} has no address")
+
+
+def _connect_secure(host: str, port: int) -> socket.socket:
+    import socket
+    import ssl
+
+    plain = socket.create_connection((host, port), timeout=_ANSWER_S)
+    return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+
+
+def read_status(connection: _socket.socket) -> int:
+    """Return the status of the answer.
+
+    Raises:
+        ValueError: When it is no HTTP.
+    """
+    answer = b""
+    while b"\r\n" not in answer and len(answer) < _HEAD_AT_MOST:
+        chunk = connection.recv(4096)
+        if not chunk:
+            break
+        answer += chunk
+    version, _, rest = answer.partition(b" ")
+    if not version.startswith(b"HTTP/1."):
+        raise ValueError("not HTTP")
+    return int(rest[:3])
+
+
+def _settle(spool: Spool, name: str | None, outcome: str) -> None:
+    if name is None or outcome == LATER:
+        return
+    if outcome == SENT:
+        spool.done(name)
+    else:
+        spool.refuse(name)
