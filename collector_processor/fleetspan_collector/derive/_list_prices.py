@@ -50,6 +50,7 @@ provider (https://platform.claude.com/docs/en/manage-claude/data-residency)."""
 
 _WRITES_1H: Final = "cache_write_1h_mtok"
 _WRITES: Final = "cache_write_mtok"
+_SEARCHES: Final = "web_searches_kcount"
 
 
 @lru_cache(maxsize=_MOST_MODELS)
@@ -179,4 +180,10 @@ def _probe(
                 output / _PROBE,
             ]
         )
-    return Rates(np.array(starts, dtype=np.float64), np.array(rows), nothing)
+    searches_are_known = _SEARCHES in prices
+    return Rates(
+        np.array(starts, dtype=np.float64),
+        np.array(rows),
+        nothing,
+        usd(web_searches=1) - nothing if searches_are_known else np.nan,
+    )

@@ -5,6 +5,7 @@ A table for each model, in US dollars per million tokens::
     [models."house-model"]            # as little as this will do
     input = 3
     output = 15
+    usd_per_web_search = 0.01         # of searches that the provider makes
     us_factor = 1.1                   # surcharge for inference in the US alone
 
     [[models."house-model".tiers]]    # above so many input tokens, for the whole call
@@ -45,10 +46,11 @@ _FOREVER: Final = -math.inf
 _TIERS: Final = "tiers"
 _DATED: Final = "dated"
 _US_FACTOR: Final = "us_factor"
+_SEARCH: Final = "usd_per_web_search"
 
 EXPECTED: Final = (
     f"[models.NAME] with {', '.join(KINDS)} in US dollars per million tokens;"
-    " tiers (start, …), batch, fast, flex, priority, us_factor, dated (valid_from, …)"
+    " tiers (start, …), batch, fast, flex, priority, us_factor, usd_per_web_search, dated (valid_from, …)"
 )
 """What a price file may hold, in a line."""
 
@@ -139,22 +141,31 @@ def _price_lists(name: str, table: Mapping[str, Any]) -> list[_PriceList]:
 
 def _price_list(where: str, starts_s: float, table: Mapping[str, Any]) -> _PriceList:
     prices = dict(table)
-    factor = prices.pop(_US_FACTOR, None)
-    if factor is not None and not _is_amount(factor):
-        raise _wrong(f"{where}.{_US_FACTOR}", factor)
+    factor = _optional(where, prices, _US_FACTOR)
+    search = _optional(where, prices, _SEARCH)
     modes = {
         key: prices.pop(key) for key in list(prices) if key not in (*KINDS, _TIERS)
     }
-    by_words: dict[tuple[str, ...], Rates] = {(): _rates(where, prices)}
+    by_words: dict[tuple[str, ...], Rates] = {(): _rates(where, prices, search)}
     for mode, own in modes.items():
         words = words_of(mode)
         if not isinstance(own, Mapping) or not words or US in words:
             raise _wrong(f"{where}.{mode}", own)
-        by_words[words] = _rates(f"{where}.{mode}", own)
-    return _PriceList(starts_s, by_words, math.nan if factor is None else float(factor))
+        by_words[words] = _rates(f"{where}.{mode}", own, search)
+    return _PriceList(starts_s, by_words, factor)
 
 
-def _rates(where: str, table: Mapping[str, Any]) -> Rates:
+def _optional(where: str, prices: dict[str, Any], name: str) -> float:
+    """Take a number out of a table; NaN when it is not there."""
+    value = prices.pop(name, None)
+    if value is None:
+        return math.nan
+    if not _is_amount(value):
+        raise _wrong(f"{where}.{name}", value)
+    return float(value)
+
+
+def _rates(where: str, table: Mapping[str, Any], usd_per_web_search: float) -> Rates:
     tiers = table.get(_TIERS, [])
     if not isinstance(tiers, list):
         raise _wrong(f"{where}.{_TIERS}", tiers)
@@ -170,7 +181,11 @@ def _rates(where: str, table: Mapping[str, Any]) -> Rates:
             raise _wrong(f"{where}.{_TIERS}.start", start)
         starts.append(start)
         rows.append(_row(f"{where}.{_TIERS}", prices))
-    return Rates(np.array(starts, dtype=np.float64), np.array(rows) / 1e6)
+    return Rates(
+        np.array(starts, dtype=np.float64),
+        np.array(rows) / 1e6,
+        usd_per_web_search=usd_per_web_search,
+    )
 
 
 def _row(where: str, prices: Mapping[str, Any]) -> list[float]:

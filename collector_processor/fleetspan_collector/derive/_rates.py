@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -25,20 +26,24 @@ class Rates:
         usd_per_token: One row per tier (the first holds from 0), columns as `KINDS`;
             NaN where there is no price.
         usd_per_request: What a call costs whatever its tokens.
+        usd_per_web_search: What a search costs that the provider makes during a call;
+            NaN when unknown.
     """
 
     starts: Floats
     usd_per_token: Floats
     usd_per_request: float = 0.0
+    usd_per_web_search: float = math.nan
 
-    def cost_usd(self, tokens: Floats) -> Floats:
+    def cost_usd(self, tokens: Floats, web_searches: Floats | None = None) -> Floats:
         """Price calls; the tier that the whole input reaches holds for all of a call.
 
         Args:
             tokens: One row per call, columns as `KINDS`.
+            web_searches: How many searches the provider made during each call.
 
         Returns:
-            US dollars per call; NaN where tokens were used that have no price.
+            US dollars per call; NaN where something was used that has no price.
         """
         reached = np.searchsorted(
             self.starts, tokens[:, _INPUT].sum(axis=1), side="left"
@@ -46,10 +51,11 @@ class Rates:
         used = tokens != 0
         costs = np.where(used, self.usd_per_token[reached], 0) * tokens
         total: Floats = costs.sum(axis=1) + self.usd_per_request
+        if web_searches is not None:
+            searched = np.where(web_searches != 0, self.usd_per_web_search, 0)
+            total += searched * web_searches
         return total
 
     def times(self, factor: float) -> Rates:
-        """Return the same prices, each times a factor."""
-        return Rates(
-            self.starts, self.usd_per_token * factor, self.usd_per_request * factor
-        )
+        """Return the same prices, those of tokens times a factor."""
+        return replace(self, usd_per_token=self.usd_per_token * factor)

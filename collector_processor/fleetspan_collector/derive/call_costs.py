@@ -84,8 +84,8 @@ def price_calls(
 
     Args:
         prices: The prices.
-        calls: ``Provider``, ``Model``, ``StartTime``, the `TOKEN_COLUMNS` and, if there
-            is one, ``ServiceTier``, all as in ``canonical_llm_calls``.
+        calls: ``Provider``, ``Model``, ``StartTime`` and the `TOKEN_COLUMNS` as in
+            ``canonical_llm_calls``; ``ServiceTier`` and ``WebSearches``, if known.
         cost_unknown: Calls whose cost nobody can tell. Calls without usage are among
             them anyway.
     """
@@ -94,6 +94,7 @@ def price_calls(
     if cost_unknown is not None:
         unusable |= cost_unknown
     tiers = _strings(calls["ServiceTier"]) if "ServiceTier" in names else None
+    searches = _floats(calls["WebSearches"]) if "WebSearches" in names else None
     usd = prices.cost_usd(
         _strings(calls["Provider"]),
         _strings(calls["Model"]),
@@ -101,6 +102,7 @@ def price_calls(
         priced_tokens(calls),
         service_tiers=tiers,
         cost_unknown=unusable,
+        web_searches=searches,
     )
     unpriced = np.where(unusable, UNKNOWABLE, UNPRICED)
     versions = np.where(np.isnan(usd), unpriced, prices.version).astype(object)
@@ -128,6 +130,18 @@ def priced_tokens(calls: Mapping[str, Column] | pa.Table) -> Floats:
         "output": known["OutputTokens"],
     }
     return np.column_stack([by_kind[kind] for kind in KINDS])
+
+
+def lifetime_unknown(
+    calls: Mapping[str, Column] | pa.Table, of_claude_code: Booleans
+) -> Booleans:
+    """Calls whose cache writes have a price that their feed cannot tell.
+
+    Claude Code writes for 5 minutes and for an hour, and some of its feeds do not say
+    which; elsewhere 5 minutes are the default that a program has to leave on purpose.
+    """
+    written = _floats(calls["CacheWriteTokens"]) > 0
+    return of_claude_code & written & _nulls(calls["CacheWrite1hTokens"])
 
 
 def _without_usage(calls: Mapping[str, Column] | pa.Table) -> Booleans:

@@ -76,6 +76,7 @@ class PriceBook:
         *,
         service_tiers: Sequence[str] | None = None,
         cost_unknown: Booleans | None = None,
+        web_searches: Floats | None = None,
     ) -> Floats:
         """Price calls.
 
@@ -88,9 +89,11 @@ class PriceBook:
                 (`service_tiers`), ``""`` for the standard price; all standard when
                 None.
             cost_unknown: Calls whose cost nobody can tell, whatever the tokens say.
+            web_searches: How many searches the provider made during each call.
 
         Returns:
-            US dollars per call; NaN where the model, or the tier, has no price.
+            US dollars per call; NaN where the model, the tier or something else that was
+            used has no price.
         """
         tiers = [""] * len(models) if service_tiers is None else service_tiers
         costs = np.full(len(models), np.nan)
@@ -99,7 +102,8 @@ class PriceBook:
         ):
             rates = self._rates(provider, model, window, words)
             if rates is not None:
-                costs[rows] = rates.cost_usd(tokens[rows])
+                searches = None if web_searches is None else web_searches[rows]
+                costs[rows] = rates.cost_usd(tokens[rows], searches)
         return costs if cost_unknown is None else np.where(cost_unknown, np.nan, costs)
 
     def _rates(

@@ -22,6 +22,7 @@ from fleetspan_collector.derive._columns import Strings, codes
 from fleetspan_collector.derive.call_costs import (
     UNKNOWABLE,
     CallCosts,
+    lifetime_unknown,
     price_calls,
     stored_costs,
 )
@@ -30,6 +31,7 @@ from fleetspan_collector.derive.prices import Booleans, PriceBook
 from fleetspan_collector.store import _sql
 
 _ROWS_AT_ONCE: Final = 50_000
+_TRACE_ID: Final = 32
 _RELATIVE_ERROR: Final = 1e-9
 """Sums of the same costs in another order differ by less."""
 
@@ -166,11 +168,12 @@ class _Repricing:
             return
         before = stored_costs(calls)
         after = price_calls(
-            self._prices, calls, cost_unknown=before.versions == UNKNOWABLE
+            self._prices, calls, cost_unknown=_unknowable(calls, before)
         )
         counted = _could_cost(calls)
         other = _differ(before, after)
-        label = ~other & (before.versions != after.versions)
+        priced = ~np.isnan(after.usd)
+        label = ~other & priced & (before.versions != after.versions)
         found = self._found
         found.calls += calls.num_rows
         found.changed_calls += int(other.sum())
@@ -252,6 +255,15 @@ def _differ(before: CallCosts, after: CallCosts) -> Booleans:
     return ~np.isclose(
         before.usd, after.usd, rtol=_RELATIVE_ERROR, atol=0, equal_nan=True
     )
+
+
+def _unknowable(calls: pa.Table, stored: CallCosts) -> Booleans:
+    """Calls of which no price list can tell the cost, as deriving found."""
+    group, run = _objects(calls, "TraceId"), _objects(calls, "RunId")
+    # A trace has 32 digits; Claude Code's calls are grouped by session.
+    lengths = np.array([len(key) for key in group.tolist()], dtype=np.int64)
+    of_session: Booleans = (group == run) & (lengths != _TRACE_ID)
+    return (stored.versions == UNKNOWABLE) | lifetime_unknown(calls, of_session)
 
 
 def _could_cost(calls: pa.Table) -> Booleans:
