@@ -7,10 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fleetspan_collector.derive import tree
 from fleetspan_collector.derive._columns import Columns, Mask, Strings
+from fleetspan_collector.derive._sessions import is_session
 from fleetspan_collector.derive.ownership import Indexes, Ownership
 
 _TIME: Final = pa.timestamp("ns")
@@ -26,6 +28,9 @@ _SUMMED: Final = (
     "CostUsd",
     "ReportedCostUsd",
 )
+_HOOKS: Final = "hook"
+"""A feed that never tells of calls."""
+
 _LABELS: Final = ("SessionId", "Environment", "Project", "User", "Service")
 
 
@@ -36,6 +41,7 @@ def roll_up(
     labels: Mapping[str, Strings],
     calls: pa.Table,
     tools: pa.Table,
+    unattributed: NDArray[np.float64],
 ) -> pa.Table:
     """Rows of ``canonical_runs``.
 
@@ -46,6 +52,7 @@ def roll_up(
         labels: Session and so on of each row of evidence.
         calls: Rows of ``canonical_llm_calls``, in the order of ``owners.calls``.
         tools: Rows of ``canonical_tool_calls``, in the order of ``owners.tools``.
+        unattributed: For each run the cost that its client claims beyond its calls.
     """
     count = int(run_code.max()) + 1 if len(run_code) else 0
     kind = columns.strings("Kind")
@@ -67,6 +74,8 @@ def roll_up(
     hours = start[kept] // 3_600_000_000_000 * 3600
     errors = _errors(columns, owners, run_code, count, calls, tools)
     unpriced = np.bincount(call_run, weights=_unpriced(calls), minlength=count)
+    sources = _sources(columns, run_code, count)
+    blind = np.array([names == [_HOOKS] for names in sources]) & (per_call == 0)
     return pa.table(
         {
             "Tenant": pa.array(columns.strings("Tenant")[head], pa.string()),
@@ -87,12 +96,53 @@ def roll_up(
             "Errors": errors[kept].astype(np.uint32),
             "Depth": depth[kept].astype(np.uint16),
             "FanOut": fan_out[kept].astype(np.uint32),
-            **{name: _sum(calls, name, call_run, per_call, kept) for name in _SUMMED},
+            **{
+                name: _sum(calls, name, call_run, per_call, kept, blind)
+                for name in _SUMMED
+            },
             "UnpricedCalls": unpriced[kept].astype(np.uint32),
             "OrphanSpans": _tally(run_code[owners.orphans], count, kept),
+            "UnattributedUsd": pa.array(unattributed[kept], from_pandas=True),
+            "OtelTraceId": _otel_trace(columns, head),
+            "ClientVersion": pa.array(
+                _largest(columns.strings("ClientVersion"), run_code, count)[kept],
+                pa.string(),
+            ),
+            "Sources": pa.array(
+                [sources[run] for run in kept], pa.list_(pa.string())
+            ),
             "Bucket": hours,
         }
     )
+
+
+def _otel_trace(columns: Columns, head: Indexes) -> pa.Array:
+    """The trace of the head where the group is not the trace."""
+    trace = columns.strings("TraceId")[head]
+    return pa.array(np.where(is_session(columns)[head], trace, ""), pa.string())
+
+
+def _largest(values: Strings, run_code: Indexes, count: int) -> Strings:
+    """For each run the largest word that any of its rows says, ``""`` for none."""
+    found = np.full(count, "", dtype=object)
+    said = np.flatnonzero(values != "")
+    order = said[np.argsort(values[said].astype(str), kind="stable")]
+    found[run_code[order]] = values[order]
+    return found
+
+
+def _sources(columns: Columns, run_code: Indexes, count: int) -> list[list[str]]:
+    """For each run the feeds that told of it."""
+    listed = columns.table["Sources"].combine_chunks()
+    number = listed.flatten().dictionary_encode()
+    of_row = np.repeat(run_code, pc.list_value_length(listed).to_numpy())
+    words = number.dictionary.to_pylist()
+    size = max(len(words), 1)
+    pairs = np.unique(of_row * size + number.indices.to_numpy(zero_copy_only=False))
+    found: list[list[str]] = [[] for _ in range(count)]
+    for pair in pairs.tolist():
+        found[pair // size].append(words[pair % size])
+    return [sorted(names) for names in found]
 
 
 def _unpriced(calls: pa.Table) -> Mask:
@@ -114,14 +164,18 @@ def _sum(
     call_run: Indexes,
     per_call: NDArray[Any],
     kept: Indexes,
+    blind: Mask,
 ) -> pa.Array:
-    """Sum over the calls that know it; unknown when there are calls and none does."""
+    """Sum over the calls that know it.
+
+    Unknown when there are calls and none does, and where no feed tells of calls.
+    """
     column = calls[name].combine_chunks()
     known = column.is_valid().to_numpy(zero_copy_only=False)
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
     sums = np.bincount(call_run, weights=values, minlength=len(per_call))[kept]
     knowing = np.bincount(call_run, weights=known, minlength=len(per_call))[kept]
-    unknown = (per_call[kept] > 0) & (knowing == 0)
+    unknown = ((per_call[kept] > 0) & (knowing == 0)) | blind[kept]
     whole = pa.types.is_integer(column.type)
     return pa.array(sums.astype(np.int64) if whole else sums, mask=unknown)
 

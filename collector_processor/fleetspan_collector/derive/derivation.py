@@ -46,13 +46,53 @@ _TABLES: Final = (
     ("canonical_runs", "runs", "RunId"),
 )
 
+_CLAUDE_CODE: Final = "claude_code"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OtlpTable:
+    table: str
+    attributes: str
+    normalise: str
+    normalise_claude: str
+
+
+# A statement costs a tenth of a second before it does anything, so that of a feed runs
+# only over windows that hold something of it.
+_OTLP_TABLES: Final = {
+    Signal.TRACES: _OtlpTable(
+        table="otel_traces",
+        attributes="SpanAttributes",
+        normalise="normalise_spans",
+        normalise_claude="normalise_claude_spans",
+    ),
+    Signal.LOGS: _OtlpTable(
+        table="otel_logs",
+        attributes="LogAttributes",
+        normalise="normalise_starts",
+        normalise_claude="normalise_claude_events",
+    ),
+}
+_CLAUDE_TABLES: Final = {
+    Signal.CLAUDE_HOOKS: (
+        "claude_hooks",
+        "normalise_claude_hooks",
+        "[SessionId]",
+    ),
+    Signal.TRANSCRIPT_LINES: (
+        "claude_transcript_lines",
+        "normalise_transcripts",
+        "[SessionId, FileSessionId]",
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """Some raw rows of one signal.
 
     Attributes:
-        signal: Traces or logs.
+        signal: Traces, logs, Claude Code's hooks or transcript lines.
         condition: A condition on the raw table that picks them.
     """
 
@@ -132,19 +172,20 @@ class Derivation:
 
     def _normalise_all(self, progress: Callable[[str], None]) -> set[Group]:
         groups: set[Group] = set()
-        for signal, raw in (
-            (Signal.TRACES, "otel_traces"),
-            (Signal.LOGS, "otel_logs"),
+        for signal, raw, time_column in (
+            (Signal.TRACES, "otel_traces", "Timestamp"),
+            (Signal.LOGS, "otel_logs", "Timestamp"),
+            (Signal.CLAUDE_HOOKS, "claude_hooks", "ReceivedAt"),
+            (Signal.TRANSCRIPT_LINES, "claude_transcript_lines", "ReceivedAt"),
         ):
             days = self._engine.arrow(
-                "SELECT DISTINCT toString(toDate(Timestamp)) AS day"
+                f"SELECT DISTINCT toString(toDate({time_column})) AS day"
                 f" FROM {self._database}.{raw} ORDER BY day"
             )["day"].to_pylist()
             for day in days:
                 progress(f"{signal.value} of {day}")
-                groups |= self._normalise(
-                    Window(signal=signal, condition=f"toDate(Timestamp) = '{day}'")
-                )
+                condition = f"toDate({time_column}) = '{day}'"
+                groups |= self._normalise(Window(signal=signal, condition=condition))
         return groups
 
     def _partly_expired(self) -> set[Group]:
@@ -205,18 +246,32 @@ class Derivation:
     def _normalise(self, window: Window) -> set[Group]:
         tokens = {"database": self._database, "window": window.condition}
         rules = {**tokens, "rules_version": str(RULES_VERSION)}
-        if window.signal is Signal.TRACES:
-            self._insert_select("evidence", "normalise_spans", rules)
-            self._insert_select("otel_traces_trace_id_ts", "trace_bounds", tokens)
-            table = "otel_traces"
-        elif window.signal is Signal.LOGS:
-            self._insert_select("evidence", "normalise_starts", rules)
-            table = "otel_logs"
-        else:
+        if sessions := _CLAUDE_TABLES.get(window.signal):
+            table, statement, columns = sessions
+            lines = f"{self._database}.{table}"
+            self._insert_select("evidence", statement, {**rules, "lines": lines})
+            return _groups(
+                self._engine.arrow(
+                    _sql.render(
+                        "touched_sessions", table=table, sessions=columns, **tokens
+                    )
+                )
+            )
+        if window.signal not in _OTLP_TABLES:
             return set()
+        otlp = _OTLP_TABLES[window.signal]
         touched = self._engine.arrow(
-            _sql.render("touched_groups", table=table, **tokens)
+            _sql.render(
+                "touched_groups", table=otlp.table, attributes=otlp.attributes, **tokens
+            )
         )
+        feeds = set(touched["Feed"].to_pylist())
+        if feeds - {_CLAUDE_CODE}:
+            self._insert_select("evidence", otlp.normalise, rules)
+        if _CLAUDE_CODE in feeds:
+            self._insert_select("evidence", otlp.normalise_claude, rules)
+        if window.signal is Signal.TRACES:
+            self._insert_select("otel_traces_trace_id_ts", "trace_bounds", tokens)
         return _groups(touched)
 
     def _insert_select(self, table: str, name: str, tokens: dict[str, str]) -> None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from fleetspan_collector.derive import tree
 from fleetspan_collector.derive._columns import Columns, Mask, Strings, codes
+from fleetspan_collector.derive._pairing import paired
+from fleetspan_collector.derive._sessions import is_session
 
 Indexes = NDArray[np.int64]
 
@@ -34,7 +36,8 @@ class Ownership:
             agent); -1 where the trace itself is the run.
         usage_of: For each call row the row whose token vector counts.
         activations: For each agent row how many rows report the agent.
-        orphans: Rows whose parent is stated and not here.
+        orphans: Rows of spans whose parent is stated and not here.
+        waits_of: For each row the tool call row that it is a wait of; -1 for none.
     """
 
     agents: Indexes
@@ -48,6 +51,7 @@ class Ownership:
     usage_of: Indexes
     activations: Indexes
     orphans: Mask
+    waits_of: Indexes
 
 
 def find_owners(evidence: Columns) -> Ownership:
@@ -60,11 +64,18 @@ def find_owners(evidence: Columns) -> Ownership:
     is_agent, is_run = kind == "agent", kind == "run"
     is_call, is_tool = kind == "call", kind == "tool"
     parents = tree.parent_indexes(evidence.ids("Node"), evidence.ids("ParentNode"))
-    orphans = (parents == tree.NONE) & (evidence.ids("ParentNode") != 0)
+    of_session = is_session(evidence)
+    # In a session the things that spans tell of have keys of their own.
+    is_span = ~of_session | (evidence.strings("SpanId") == evidence.strings("Key"))
+    orphans = is_span & (parents == tree.NONE) & (evidence.ids("ParentNode") != 0)
 
     first, activations = _first_reports(evidence, is_agent)
+    activations = _with_stated_activations(evidence, kind, first, activations)
     agent_of = _stated_or_nearest_agent(evidence, parents, is_agent, first)
-    parent_of = _parent_agents(evidence, parents, is_agent, first)
+    spawn_of = _spawning_tools(parents, is_tool, is_agent)
+    parent_of = _parent_agents(
+        evidence, parents, is_agent, first, _starters(agent_of, spawn_of, of_session)
+    )
     run_row, run_id = _runs(evidence, parents, is_agent | is_run, parent_of, agent_of)
     call_rows, usage_of = _requests(evidence, parents, is_call, is_agent)
     return Ownership(
@@ -73,13 +84,36 @@ def find_owners(evidence: Columns) -> Ownership:
         tools=_tool_calls(evidence, parents, is_tool, is_agent),
         agent_of=agent_of,
         parent_of=parent_of,
-        spawn_of=_spawning_tools(parents, is_tool, is_agent),
+        spawn_of=spawn_of,
         run_id=run_id,
         run_row=run_row,
         usage_of=usage_of,
         activations=activations,
         orphans=orphans,
+        waits_of=np.where(kind == "wait", tree.nearest(parents, is_tool), tree.NONE),
     )
+
+
+def _starters(agent_of: Indexes, spawn_of: Indexes, of_session: Mask) -> Indexes:
+    """For each agent of a session the owner of the tool call that started it.
+
+    Spans of a nested agent hang under its tool call's span and not under its parent's.
+    """
+    by_tool = of_session & (spawn_of != tree.NONE)
+    return np.where(by_tool, agent_of[spawn_of], tree.NONE)
+
+
+def _with_stated_activations(
+    evidence: Columns, kind: Strings, first: Indexes, activations: Indexes
+) -> Indexes:
+    """How often each agent was set to work, where its feed says so."""
+    stated = np.flatnonzero(kind == "activation")
+    if not len(stated):
+        return activations
+    named = np.where(kind == "activation", evidence.strings("AgentId"), "")
+    agent = _stated_agents(evidence, named, kind == "agent", first)[stated]
+    counted = np.bincount(agent[agent != tree.NONE], minlength=evidence.count)
+    return np.maximum(activations, counted)
 
 
 def _first_reports(evidence: Columns, is_agent: Mask) -> tuple[Indexes, Indexes]:
@@ -141,11 +175,16 @@ def _stated_or_nearest_agent(
 
 
 def _parent_agents(
-    evidence: Columns, parents: Indexes, is_agent: Mask, first: Indexes
+    evidence: Columns,
+    parents: Indexes,
+    is_agent: Mask,
+    first: Indexes,
+    starters: Indexes,
 ) -> Indexes:
     """Each agent's parent agent; circles among the statements are cut."""
     above = tree.nearest(parents, is_agent)
     above = np.where(above == tree.NONE, tree.NONE, first[above])
+    above = np.where(starters == tree.NONE, above, starters)
     names = np.where(is_agent, evidence.strings("ParentAgentId"), "")
     stated = _stated_agents(evidence, names, is_agent, first)
     parent = np.where(stated == tree.NONE, above, stated)
@@ -221,6 +260,7 @@ def _requests(
         lent = inner[~known[inner] & known[layer[inner]] & (below[layer[inner]] == 1)]
         usage_of[lent] = layer[lent]
     rows = np.flatnonzero(counted)
+    rows = rows[~paired(evidence, rows, is_session(evidence))]
     return _without_repeats(evidence, rows), usage_of
 
 
@@ -259,7 +299,10 @@ def _without_repeats(evidence: Columns, rows: Indexes) -> Indexes:
 def _tool_calls(
     evidence: Columns, parents: Indexes, is_tool: Mask, is_agent: Mask
 ) -> Indexes:
-    """Each tool call once: a span inside another of the same call id is a layer."""
+    """Each tool call once: a span inside another of the same call id is a layer.
+
+    In a session a result alone, of which nobody names the tool, is none.
+    """
     above = tree.nearest(parents, is_tool | is_agent)
     ids = evidence.strings("ToolCallId")
     repeated = (
@@ -269,4 +312,5 @@ def _tool_calls(
         & (ids != "")
         & (ids == ids[above])
     )
-    return np.flatnonzero(is_tool & ~repeated)
+    nameless = is_session(evidence) & ~evidence.known("Name")
+    return np.flatnonzero(is_tool & ~repeated & ~nameless)

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 
 from fleetspan_collector.derive import tree
 from fleetspan_collector.derive._columns import Columns, Strings, codes
+from fleetspan_collector.derive._coverage import unattributed_usd
 from fleetspan_collector.derive._mentioned import with_mentioned_agents
 from fleetspan_collector.derive._runs import roll_up
+from fleetspan_collector.derive._sessions import is_session, with_sessions_settled
+from fleetspan_collector.derive._tokens import priced_tokens
 from fleetspan_collector.derive.ownership import Indexes, Ownership, find_owners
-from fleetspan_collector.derive.prices import KINDS, PriceBook
+from fleetspan_collector.derive.prices import PriceBook
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 """Raised when a rule changes what is derived; `rebuild` then derives everything again."""
 
 _HOUR_NS: Final = 3_600_000_000_000
@@ -65,13 +68,16 @@ def resolve(evidence: pa.Table, prices: PriceBook) -> Canonical:
         evidence: The rows of `read_evidence.sql` for these groups.
         prices: What tokens cost.
     """
-    columns = Columns(with_mentioned_agents(evidence))
+    columns = Columns(with_mentioned_agents(with_sessions_settled(evidence)))
     owners = find_owners(columns)
     labels = _Labels(columns, owners)
     calls = _calls(columns, owners, labels, prices)
     tools = _tools(columns, owners, labels)
     agents = _agents(columns, owners, labels)
-    runs = roll_up(columns, owners, labels.run_code, labels, calls, tools)
+    claimed = unattributed_usd(
+        columns, owners, calls, prices, labels.run_code, labels.run_count
+    )
+    runs = roll_up(columns, owners, labels.run_code, labels, calls, tools, claimed)
     return Canonical(agents=agents, llm_calls=calls, tool_calls=tools, runs=runs)
 
 
@@ -163,6 +169,16 @@ def _shared(
         "TraceId": _text(columns.strings("GroupKey")[rows]),
         "SpanId": _text(columns.strings("Key")[rows]),
         "Bucket": _hour(columns.nanoseconds("StartTime")[rows]),
+        **_otel_ids(columns, rows),
+    }
+
+
+def _otel_ids(columns: Columns, rows: Indexes) -> dict[str, pa.Array]:
+    """Trace and span where the group is not the trace: what its feeds name, if any."""
+    mine = is_session(columns)[rows]
+    return {
+        f"Otel{name}": _text(np.where(mine, columns.strings(name)[rows], ""))
+        for name in ("TraceId", "SpanId")
     }
 
 
@@ -209,9 +225,9 @@ def _calls(
         columns.strings("Provider")[rows].tolist(),
         models.tolist(),
         columns.nanoseconds("StartTime")[rows] // 1_000_000_000,
-        _priced_tokens(tokens),
+        priced_tokens(columns, usage_rows),
     )
-    costs = np.where(unknown, np.nan, costs)
+    costs = np.where(unknown | _lifetime_unknown(columns, usage_rows), np.nan, costs)
     fingerprint = _mixed(
         _derived_fingerprint(columns, owners, labels, rows),
         columns.ids("Content")[usage_rows],
@@ -232,6 +248,8 @@ def _calls(
                 np.where(np.isnan(costs), "", np.array(prices.version, dtype=object))
             ),
             "ResponseId": _text(columns.strings("ResponseId")[rows]),
+            "RequestId": _text(columns.strings("RequestId")[rows]),
+            "ServiceTier": _text(columns.strings("ServiceTier")[usage_rows]),
             "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
             "DurationMs": _duration_ms(columns, rows),
             "TimeToFirstTokenMs": _take(columns, "TimeToFirstTokenMs", rows),
@@ -244,27 +262,36 @@ def _calls(
     )
 
 
-def _priced_tokens(tokens: dict[str, pa.Array]) -> NDArray[np.float64]:
-    """Tokens by the kinds that have a price; writes of unknown lifetime count as 5m."""
-    known = {
-        name: pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(np.float64)
-        for name, values in tokens.items()
-    }
-    hour = known["CacheWrite1hTokens"]
-    by_kind = {
-        "input": known["InputTokens"],
-        "cache_read": known["CacheReadTokens"],
-        "cache_write_5m": np.maximum(known["CacheWriteTokens"] - hour, 0),
-        "cache_write_1h": hour,
-        "output": known["OutputTokens"],
-    }
-    return np.column_stack([by_kind[kind] for kind in KINDS])
+def _lifetime_unknown(columns: Columns, rows: Indexes) -> NDArray[np.bool_]:
+    """Calls whose cache writes have a price that their feed cannot tell.
+
+    Claude Code writes for five minutes and for an hour, and its spans do not say which;
+    elsewhere five minutes are the default that a program has to leave on purpose.
+    """
+    written = columns.floats("CacheWriteTokens")[rows] > 0
+    split = ~np.isnan(columns.floats("CacheWrite1hTokens")[rows])
+    return is_session(columns)[rows] & written & ~split
+
+
+def _permission_waits(columns: Columns, owners: Ownership) -> pa.Array:
+    """For each row how long it waited for permission, in ms: said, or its wait spans."""
+    said = columns.floats("PermissionWaitMs")
+    waits = np.flatnonzero(owners.waits_of != tree.NONE)
+    if not len(waits):
+        return pa.array(said, from_pandas=True)
+    start = columns.nanoseconds("StartTime")[waits]
+    took = (columns.nanoseconds("LastActivity")[waits] - start) / 1e6
+    of_tool = owners.waits_of[waits]
+    summed = np.bincount(of_tool, weights=took, minlength=columns.count)
+    waited = np.bincount(of_tool, minlength=columns.count) > 0
+    return pa.array(np.where(np.isnan(said) & waited, summed, said), from_pandas=True)
 
 
 def _tools(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
     rows = owners.tools
     keys = columns.strings("Key")[rows]
     ids = columns.strings("ToolCallId")[rows]
+    waits = _permission_waits(columns, owners).take(pa.array(rows))
     return pa.table(
         {
             **_shared(columns, owners, labels, rows),
@@ -276,11 +303,15 @@ def _tools(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
             "ResultBytes": _take(columns, "ResultBytes", rows),
             "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
             "DurationMs": _duration_ms(columns, rows),
-            "PermissionWaitMs": _take(columns, "PermissionWaitMs", rows),
+            "PermissionWaitMs": waits,
             "Success": _take(columns, "Success", rows),
             "Error": _text(columns.strings("Error")[rows]),
+            "TimeSource": _text(columns.strings("TimeSource")[rows]),
             "Sources": _take(columns, "Sources", rows),
-            "Fingerprint": _derived_fingerprint(columns, owners, labels, rows),
+            "Fingerprint": _mixed(
+                _derived_fingerprint(columns, owners, labels, rows),
+                pc.fill_null(waits, -1).to_numpy(zero_copy_only=False).view(np.uint64),
+            ),
         }
     )
 
@@ -299,6 +330,8 @@ def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
     stated_spawn = columns.strings("SpawnToolCallId")[rows]
     by_span = np.where(spawn == tree.NONE, "", tool_ids[spawn])
     activity = _last_activity(columns, owners)
+    status = columns.strings("Status")[rows]
+    names, types = _names_and_types(columns, rows, spawn)
     return pa.table(
         {
             **_shared(columns, owners, labels, rows),
@@ -309,15 +342,18 @@ def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
             "SpawnToolCallId": _optional(
                 np.where(stated_spawn != "", stated_spawn, by_span)
             ),
-            "Name": _text(columns.strings("Name")[rows]),
-            "Type": _text(columns.strings("Type")[rows]),
+            "Name": _text(names),
+            "Type": _text(types),
             "Model": _text(columns.strings("Model")[rows]),
             "Task": _text(columns.strings("Task")[rows]),
             "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
             "EndTime": _take(columns, "EndTime", rows),
             "LastActivity": _time(activity[rows]),
-            "Status": _text(columns.strings("Status")[rows]),
-            "Error": _text(columns.strings("Error")[rows]),
+            "Status": _text(status),
+            "Error": _text(
+                np.where(status == "error", columns.strings("Error")[rows], "")
+            ),
+            "TimeSource": _text(columns.strings("TimeSource")[rows]),
             "Activations": owners.activations[rows].astype(np.uint32),
             "Sources": _take(columns, "Sources", rows),
             "Fingerprint": _mixed(
@@ -326,9 +362,24 @@ def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
                 _hashed(np.where(stated_spawn != "", stated_spawn, by_span)),
                 activity[rows],
                 owners.activations[rows],
+                _hashed(status),
+                _hashed(names),
+                _hashed(types),
             ),
         }
     )
+
+
+def _names_and_types(
+    columns: Columns, rows: Indexes, spawn: Indexes
+) -> tuple[Strings, Strings]:
+    """Names and types of agents; where none is known, as the tool that started it says."""
+    names, types = columns.strings("Name")[rows], columns.strings("Type")[rows]
+    asked = np.where(spawn == tree.NONE, "", columns.strings("Type")[spawn])
+    better = np.isin(types, ("", "custom")) & (asked != "")
+    types = np.where(better, asked, types)
+    names = np.where(np.isin(names, ("", "custom")) & (types != ""), types, names)
+    return names, types
 
 
 def _last_activity(columns: Columns, owners: Ownership) -> NDArray[np.int64]:

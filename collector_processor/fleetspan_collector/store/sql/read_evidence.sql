@@ -17,8 +17,11 @@ WITH
     -- One number, because the engine compares tuples slowly: the better source, then the
     -- better of its reports.
     bitOr(bitShiftLeft(toUInt64(SourceRank), 56), bitShiftRight(Rank, 8)) AS standing,
+    (evidence.Source != 'liveness' AND evidence.StartTime > toDateTime64(0, 9)) AS has_start,
     ((x) -> argMaxIf(x, standing, x != '')) AS best,
     ((x) -> argMaxIf(x, standing, x IS NOT NULL)) AS best_known,
+    argMaxIf(evidence.Name, standing, evidence.Name NOT IN ('', 'custom')) AS Name_named,
+    argMaxIf(evidence.Type, standing, evidence.Type NOT IN ('', 'custom')) AS Type_named,
     argMaxIf(
         (evidence.InputTokens, evidence.CacheReadTokens, evidence.CacheWriteTokens, evidence.CacheWrite5mTokens, evidence.CacheWrite1hTokens, evidence.OutputTokens, evidence.ReasoningTokens),
         standing, evidence.UsageKnown = 1) AS usage
@@ -40,8 +43,9 @@ SELECT
     best(evidence.User) AS User,
     best(evidence.Service) AS Service,
     best(evidence.Process) AS Process,
-    best(evidence.Name) AS Name,
-    best(evidence.Type) AS Type,
+    -- Claude Code calls agents that a user defined 'custom' where it may not name them.
+    if(Name_named != '', Name_named, best(evidence.Name)) AS Name,
+    if(Type_named != '', Type_named, best(evidence.Type)) AS Type,
     best(evidence.Task) AS Task,
     best(evidence.Model) AS Model,
     best(evidence.Provider) AS Provider,
@@ -51,10 +55,11 @@ SELECT
     best(evidence.ResultHash) AS ResultHash,
     best(evidence.FinishReason) AS FinishReason,
     best(evidence.Error) AS Error,
-    -- What has ended stays ended, whatever arrives later.
-    argMax(evidence.Status, transform(evidence.Status, ['running', 'abandoned', 'ok', 'error'], [1, 2, 3, 4], 0)) AS Status,
-    argMaxIf(evidence.StartTime, standing, evidence.Source != 'liveness') AS StartTime,
-    best_known(evidence.EndTime) AS EndTime,
+    -- What has ended stays ended, whatever arrives later; how the last end says.
+    argMax(evidence.Status, (evidence.Status IN ('ok', 'error'), ifNull(evidence.EndTime, toDateTime64(0, 9)), transform(evidence.Status, ['running', 'abandoned', 'ok', 'error'], [1, 2, 3, 4], 0))) AS Status,
+    -- An agent's feeds see different parts of its time, a call's and a tool's the same.
+    if(Kind = 'agent', minIf(evidence.StartTime, has_start), argMaxIf(evidence.StartTime, standing, has_start)) AS StartTime,
+    if(Kind = 'agent', max(evidence.EndTime), best_known(evidence.EndTime)) AS EndTime,
     max(evidence.LastActivity) AS LastActivity,
     max(evidence.UsageKnown) AS UsageKnown,
     tupleElement(usage, 1) AS InputTokens,
@@ -70,7 +75,14 @@ SELECT
     best_known(evidence.ResultBytes) AS ResultBytes,
     best_known(evidence.PermissionWaitMs) AS PermissionWaitMs,
     best_known(evidence.Success) AS Success,
-    arraySort(groupUniqArray(toString(Source))) AS Sources,
+    best(evidence.TraceId) AS TraceId,
+    best(evidence.SpanId) AS SpanId,
+    best(evidence.RequestId) AS RequestId,
+    best(evidence.ServiceTier) AS ServiceTier,
+    best(evidence.ClientVersion) AS ClientVersion,
+    argMaxIf(evidence.TimeSource, standing, has_start AND evidence.TimeSource != '') AS TimeSource,
+    -- A source is a feed, then what of it: hook/start.
+    arraySort(groupUniqArray(splitByChar('/', toString(Source))[1])) AS Sources,
     -- Order-free over sources and over repeats of one report.
     arrayReduce('groupBitXor', arrayDistinct(groupArray(sipHash64(Source, Rank)))) AS Content
 FROM @database@.evidence
@@ -123,7 +135,13 @@ SELECT
     ResultBytes,
     PermissionWaitMs,
     Success,
-    [toString(Source)] AS Sources,
+    TraceId,
+    SpanId,
+    RequestId,
+    ServiceTier,
+    ClientVersion,
+    TimeSource,
+    [splitByChar('/', toString(Source))[1]] AS Sources,
     sipHash64(Source, Rank) AS Content
 FROM @database@.evidence
 WHERE (@groups@) AND (Tenant, GroupKey, Key) NOT IN several

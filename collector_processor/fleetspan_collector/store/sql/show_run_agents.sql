@@ -2,7 +2,7 @@
 -- params:  run_id String, first Int64, last Int64 (Unix seconds that bound the run's rows)
 -- returns: one row per agent, as `StoreReader` reads it
 --
--- The traces of the run are looked up first, without FINAL: TraceId is part of the key
+-- The groups of the run are looked up first, without FINAL: they are part of the key
 -- of the tables, so every version of a row has the same one, and only their rows are
 -- merged (5 million calls, 84 parts: 83 ms of CPU instead of 420).
 WITH
@@ -25,7 +25,7 @@ WITH
             countIf(CostUsd IS NULL AND NOT (Error != '' AND InputTokens IS NULL)) AS unpriced_calls
         FROM @database@.llm_calls
         WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest
-            AND TraceId IN (SELECT TraceId FROM @database@.canonical_llm_calls WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest)
+            AND GroupKey IN (SELECT TraceId FROM @database@.canonical_llm_calls WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest)
         GROUP BY AgentId
     ),
     tools AS (
@@ -36,7 +36,7 @@ WITH
             groupArrayIf(toString(Tool), Success = 0) AS failed_names
         FROM @database@.tool_calls
         WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest
-            AND TraceId IN (SELECT TraceId FROM @database@.canonical_tool_calls WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest)
+            AND GroupKey IN (SELECT TraceId FROM @database@.canonical_tool_calls WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest)
         GROUP BY AgentId
     )
 SELECT
@@ -67,5 +67,5 @@ FROM @database@.agents AS agents
 LEFT JOIN calls ON calls.AgentId = agents.AgentId
 LEFT JOIN tools ON tools.AgentId = agents.AgentId
 WHERE agents.RunId = {run_id:String} AND agents.Bucket BETWEEN earliest AND latest
-    AND agents.TraceId IN (SELECT TraceId FROM @database@.canonical_agents WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest)
+    AND agents.GroupKey IN (SELECT TraceId FROM @database@.canonical_agents WHERE RunId = {run_id:String} AND Bucket BETWEEN earliest AND latest)
 ORDER BY agents.StartTime, agents.AgentId
