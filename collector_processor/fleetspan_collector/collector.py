@@ -13,6 +13,8 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 
 import prometheus_client
@@ -21,6 +23,7 @@ from fleetspan_collector._opening import open_store
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
 from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import PriceBook
+from fleetspan_collector.derive.reprice import reprice
 from fleetspan_collector.ingest.budget import Budget
 from fleetspan_collector.ingest.metrics import IngestMetrics
 from fleetspan_collector.ingest.pipeline import Pipeline
@@ -136,7 +139,7 @@ class Collector:
             pipeline = backstage.pipeline
             reader = await asyncio.to_thread(StoreReader, backstage.engine)
             opening.callback(reader.close)
-            web = await self._start_web(reader, pipeline, opening)
+            web = await self._start_web(reader, backstage, opening)
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
             housekeeping = asyncio.create_task(self._keep_house(backstage))
@@ -198,14 +201,22 @@ class Collector:
         return grpc, http
 
     async def _start_web(
-        self, reader: StoreReader, pipeline: Pipeline, opening: AsyncExitStack
+        self, reader: StoreReader, backstage: Backstage, opening: AsyncExitStack
     ) -> str | None:
         endpoint = self._settings.web
         if endpoint is None:
             return None
+        pipeline = backstage.pipeline
 
         async def unready() -> Mapping[str, str]:
             return pipeline.unready()
+
+        def price_again(since: datetime | None, dry_run: bool) -> Mapping[str, object]:
+            # Read again: the file may have changed since the start.
+            prices = PriceBook.load(self._settings.price_override_file)
+            return asdict(
+                reprice(backstage.derivation, prices, since=since, dry_run=dry_run)
+            )
 
         app = create_app(
             Sources(
@@ -213,6 +224,7 @@ class Collector:
                 registry=self._registry,
                 caught_up=pipeline.caught_up,
                 unready=unready,
+                reprice=price_again,
                 hosts=_served_names(self._settings),
             )
         )

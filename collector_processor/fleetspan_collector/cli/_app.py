@@ -13,6 +13,7 @@ from fleetspan_collector.cli import (
     doctor_command,
     ls_command,
     rebuild_command,
+    reprice_command,
     show_command,
     sql_command,
     up_command,
@@ -49,6 +50,7 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "show": with_common_options(show_command.show),
     "doctor": with_common_options(doctor_command.doctor),
     "rebuild": with_common_options(rebuild_command.rebuild),
+    "reprice": with_common_options(reprice_command.reprice),
     "sql": with_common_options(sql_command.sql),
     "version": with_common_options(version_command.version),
 }

@@ -110,6 +110,17 @@ class OwnerSource:
             document: dict[str, Any] = json.loads(response.read())
         return document
 
+    def reprice(self, since: datetime | None, *, dry_run: bool) -> Mapping[str, Any]:
+        """Have stored calls priced again; it may take minutes."""
+        asked = {"dry_run": "true" if dry_run else "false"}
+        if since is not None:
+            asked["since"] = since.isoformat()
+        path = f"/api/v1/reprice?{urlencode(asked)}"
+        with self._ask("POST", path) as response:
+            document: dict[str, Any] = json.loads(response.read())
+        document.pop("schema_version", None)
+        return document
+
     @contextlib.contextmanager
     def _ask(
         self, method: str, path: str, body: bytes | None = None

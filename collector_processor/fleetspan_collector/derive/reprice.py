@@ -263,7 +263,8 @@ def _unknowable(calls: pa.Table, stored: CallCosts) -> Booleans:
     # A trace has 32 digits; Claude Code's calls are grouped by session.
     lengths = np.array([len(key) for key in group.tolist()], dtype=np.int64)
     of_session: Booleans = (group == run) & (lengths != _TRACE_ID)
-    return (stored.versions == UNKNOWABLE) | lifetime_unknown(calls, of_session)
+    unknowable: Booleans = stored.versions == UNKNOWABLE
+    return unknowable | lifetime_unknown(calls, of_session)
 
 
 def _could_cost(calls: pa.Table) -> Booleans:

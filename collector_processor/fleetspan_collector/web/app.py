@@ -69,6 +69,7 @@ class Sources:
     caught_up: CaughtUp
     unready: Callable[[], Awaitable[Mapping[str, str]]]
     hosts: Collection[str] = ()
+    reprice: Callable[[datetime | None, bool], Mapping[str, object]] | None = None
 
 
 def create_app(sources: Sources) -> Starlette:
@@ -83,6 +84,7 @@ def create_app(sources: Sources) -> Starlette:
             Route("/api/v1/runs", routes.runs),
             Route("/api/v1/runs/{run_id:path}", routes.run),
             Route("/api/v1/sql", routes.sql, methods=["POST"]),
+            Route("/api/v1/reprice", routes.reprice, methods=["POST"]),
         ],
         middleware=[Middleware(HostGuard, hosts=LOOPBACK_HOSTS | set(sources.hosts))],
         exception_handlers={
@@ -98,6 +100,7 @@ class _Routes:
         self._sources = sources
         # Few at a time: each holds a thread, and the engine runs on all cores by itself.
         self._limiter = anyio.CapacityLimiter(_READERS)
+        self._one_at_a_time = anyio.CapacityLimiter(1)
 
     async def index(self, request: Request) -> Response:
         """Say what there is."""
@@ -112,6 +115,8 @@ class _Routes:
                     "/api/v1/runs": "runs; ?since=RFC3339&limit=N",
                     "/api/v1/runs/{id}": "one run and its agents; the id may be cut short",
                     "/api/v1/sql": "POST a read-only statement; ?format=FORMAT",
+                    "/api/v1/reprice": "POST to price stored calls again; "
+                    "?since=RFC3339&dry_run=true",
                 },
             }
         )
@@ -172,6 +177,21 @@ class _Routes:
         )
         return _marked(answer, complete=complete)
 
+    async def reprice(self, request: Request) -> Response:
+        """Price stored calls again."""
+        reprice = self._sources.reprice
+        if reprice is None:
+            raise HTTPException(404, "this port only reads")
+        since = _time(request.query_params.get("since"))
+        dry_run = _flag(request.query_params.get("dry_run"))
+        complete = await self._sources.caught_up(CATCH_UP_S, derived=True)
+        # Its own thread: it may take minutes, and readers need theirs.
+        done = await anyio.to_thread.run_sync(
+            lambda: reprice(since, dry_run), limiter=self._one_at_a_time
+        )
+        answer = document({"schema_version": SCHEMA_VERSION, **done})
+        return _marked(answer, complete=complete)
+
     async def _read(self, read: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(read, limiter=self._limiter)
 
@@ -219,6 +239,18 @@ def _time(text: str | None) -> datetime | None:
             suggestion="?since=2026-01-02T03:04:05Z",
         )
     return time
+
+
+def _flag(text: str | None) -> bool:
+    if text is None:
+        return False
+    if text in {"true", "false"}:
+        return text == "true"
+    raise UsageError(
+        f"dry_run={text[:80]!r} cannot be used",
+        because="it is neither true nor false",
+        suggestion="?dry_run=true",
+    )
 
 
 def _limit(text: str | None) -> int | None:
