@@ -28,10 +28,11 @@ class Submission:
     Attributes:
         signal: What kind of request it is.
         tenant: Whose it is; ``""`` until keys are in use.
-        payload: The protobuf bytes of the OTLP request (or the hook's or line's bytes).
-        rows: How many raw rows it becomes (spans, log records, data points), at least 0.
+        payload: The protobuf bytes of the OTLP request, or of one of `_claude_inputs`.
+        rows: How many raw rows it becomes (spans, log records, data points, hooks,
+            lines), at least 0.
         record_id: 16 bytes that name a retry of the same request; ``None`` for the
-            128-bit hash of the payload.
+            128-bit hash of an OTLP payload. Of other inputs each is then a new one.
     """
 
     signal: Signal

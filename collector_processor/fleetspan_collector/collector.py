@@ -181,6 +181,7 @@ class Collector:
             ReceiverSettings(
                 max_request_bytes=settings.request_limit_bytes,
                 allowed_hosts=_served_names(settings),
+                value_limit_bytes=settings.value_limit_bytes,
             ),
             ReceiverMetrics(self._registry),
             tenant_of=lambda headers: settings.tenant,

@@ -43,7 +43,12 @@ _UNREADY_LAG_S: Final = 120.0
 """At the idle budget a small batch may wait for half a minute; this is far beyond."""
 
 _BURST_BYTES: Final = 8 << 20
-_DERIVED: Final = (Signal.TRACES, Signal.LOGS)
+_DERIVED: Final = (
+    Signal.TRACES,
+    Signal.LOGS,
+    Signal.CLAUDE_HOOKS,
+    Signal.TRANSCRIPT_LINES,
+)
 
 
 class Pipeline:

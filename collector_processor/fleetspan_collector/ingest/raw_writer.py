@@ -72,6 +72,20 @@ _TARGETS: Final = {
         )
         for kind in _METRIC_KINDS
     ),
+    Signal.CLAUDE_HOOKS: (
+        _Target(
+            table="claude_hooks",
+            statement="read_claude_hooks",
+            day="toDate(ReceivedAt)",
+        ),
+    ),
+    Signal.TRANSCRIPT_LINES: (
+        _Target(
+            table="claude_transcript_lines",
+            statement="read_claude_transcript_lines",
+            day="toDate(ReceivedAt)",
+        ),
+    ),
 }
 
 

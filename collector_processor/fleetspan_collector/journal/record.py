@@ -13,8 +13,8 @@ reads it by itself::
         ExportTraceServiceRequest traces = 10;
         ExportLogsServiceRequest logs = 11;
         ExportMetricsServiceRequest metrics = 12;
-        bytes claude_hook = 13;
-        bytes transcript_line = 14;
+        ClaudeHook claude_hook = 13;
+        TranscriptLines transcript_lines = 14;
       }
     }
 

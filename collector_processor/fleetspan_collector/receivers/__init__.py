@@ -1,4 +1,4 @@
-"""The receivers: OTLP over gRPC and HTTP, validated before it is accepted.
+"""The receivers: OTLP over gRPC and HTTP, and Claude Code's own feeds over HTTP.
 
 ::
 
@@ -15,13 +15,14 @@
 
 from ._faults import TooLarge, Undecodable
 from ._intake import Intake, TenantOf
+from ._route import HttpAnswer, HttpRequest, Route
 from ._schema import MAX_CONTAINER_DEPTH
 from ._settings import ReceiverSettings
 from .http_server import HttpServer
 from .memory_sink import MemorySink
 from .metrics import ReceiverMetrics
 from .otlp_grpc import GrpcReceiver
-from .otlp_http import HttpAnswer, HttpRequest, OtlpHttpApp, Route
+from .otlp_http import OtlpHttpApp
 
 __all__ = [
     "MAX_CONTAINER_DEPTH",

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
@@ -25,6 +26,8 @@ TenantOf = Callable[[Mapping[str, str]], str]
 # Larger requests are decoded in a thread, one at a time: the event loop stays responsive
 # and only one large request at a time needs memory for its decoded form.
 _THREAD_FROM_BYTES = 1 << 20
+
+Prepared = TypeVar("Prepared")
 
 _log = logging.getLogger("fleetspan")
 
@@ -108,6 +111,12 @@ class Intake:
             message += f"; and {more} more" if more else ""
         return export_response(signal, rejected, message)
 
+    async def prepare(self, size_bytes: int, work: Callable[[], Prepared]) -> Prepared:
+        """Do the work on a request's bytes; for a large one in a thread, one at a time."""
+        if size_bytes < _THREAD_FROM_BYTES:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._large, work)
+
     async def accept(self, submission: Submission) -> Accepted:
         """Hand a submission to the sink; a client that hangs up does not interrupt it."""
         task = asyncio.ensure_future(self._sink.accept(submission))
@@ -133,11 +142,8 @@ class Intake:
                 f"the request has {len(body)} bytes, "
                 f"at most {self.settings.max_request_bytes} are allowed",
             )
-        if len(body) < _THREAD_FROM_BYTES:
-            return self._check(signal, protocol, body)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._large, self._check, signal, protocol, body
+        return await self.prepare(
+            len(body), lambda: self._check(signal, protocol, body)
         )
 
     def _check(self, signal: Signal, protocol: str, body: bytes) -> Verdict:

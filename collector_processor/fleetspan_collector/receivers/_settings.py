@@ -26,6 +26,8 @@ class ReceiverSettings:
         body_timeout_s: How long a client may take to send a body, in seconds.
         allowed_hosts: Names, beyond the loopback ones and the address of the connection,
             that a ``Host`` header may carry; ``"*"`` allows every name.
+        value_limit_bytes: The longest hook, or line of a transcript, that stands whole in
+            its row, in bytes; 0 for any.
     """
 
     max_request_bytes: int = 64 * MIB
@@ -34,10 +36,13 @@ class ReceiverSettings:
     retry_after_s: float = 1.0
     body_timeout_s: float = 60.0
     allowed_hosts: tuple[str, ...] = ()
+    value_limit_bytes: int = MIB
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "value_limit_bytes" and value == 0:
+                continue
             if isinstance(value, int | float) and value <= 0:
                 raise UsageError(
                     f"the receiver setting {field.name} is wrong",

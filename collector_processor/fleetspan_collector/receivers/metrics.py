@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 # Every value that a `protocol` label can have.
 PROTOCOLS: Final = ("grpc", "http/protobuf", "http/json")
+
+_HOOK_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
 
 
 class ReceiverMetrics:
@@ -23,6 +25,11 @@ class ReceiverMetrics:
             replaced by their JSON text.
         internal_faults: Requests answered with "try again" because of a fault of ours.
         in_flight_bytes: Request bytes held now.
+        claude_hooks: Hooks of Claude Code accepted, by event; ``unknown`` for events that
+            this version does not know, ``unreadable`` for none.
+        claude_problems: What was wrong with hooks and transcript lines that were kept
+            all the same, by reason.
+        claude_hook_seconds: From a hook's last byte to its answer.
         grpc_unread_calls: gRPC calls begun whose message has not arrived: under way, cut
             off, or over the size limit, which gRPC itself refuses without telling us.
     """
@@ -74,6 +81,24 @@ class ReceiverMetrics:
         self.in_flight_bytes = Gauge(
             "fleetspan_receiver_in_flight_bytes",
             "Request bytes held now.",
+            registry=registry,
+        )
+        self.claude_hooks = Counter(
+            "fleetspan_receiver_claude_hooks_total",
+            "Hooks of Claude Code accepted, by event.",
+            ("event",),
+            registry=registry,
+        )
+        self.claude_problems = Counter(
+            "fleetspan_receiver_claude_problems_total",
+            "What was wrong with hooks and transcript lines that were kept all the same.",
+            ("signal", "reason"),
+            registry=registry,
+        )
+        self.claude_hook_seconds = Histogram(
+            "fleetspan_receiver_claude_hook_seconds",
+            "From the last byte of a hook to its answer, in seconds.",
+            buckets=_HOOK_BUCKETS_S,
             registry=registry,
         )
         self.grpc_unread_calls = Gauge(

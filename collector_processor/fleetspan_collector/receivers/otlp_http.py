@@ -11,10 +11,11 @@ from typing import Any, Final
 from google.rpc import code_pb2
 
 from .._signals import Signal
-from ._admission import Reservation
 from ._answers import Failure, json_bytes
 from ._http_body import ENCODINGS, Body, Disconnected, Receive, discard, read_body
 from ._intake import Intake
+from ._route import Handler, HttpAnswer, HttpRequest, Route
+from .claude_code import routes as claude_code_routes
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -24,54 +25,6 @@ _DISCARD_S: Final = 2.0
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """A POST request whose host, type, encoding and size were found right.
-
-    Attributes:
-        path: Its path, without the query.
-        headers: By lower-case name; of a name given twice the last.
-        content_type: Its media type, lower-case, without parameters.
-        body: The decompressed body.
-        reservation: The room that the body holds while the request is handled.
-    """
-
-    path: str
-    headers: Mapping[str, str]
-    content_type: str
-    body: bytes
-    reservation: Reservation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """The answer to a request."""
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-Handler = Callable[[HttpRequest], Awaitable[HttpAnswer]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """What answers a POST to a path.
-
-    Attributes:
-        handler: Gives the answer; it may raise `Undecodable`, `TooLarge` and `Refused`,
-            and anything else counts as a fault of ours.
-        content_types: The media types that it takes.
-        label: What the metrics call it, as their ``signal``.
-    """
-
-    handler: Handler
-    content_types: tuple[str, ...]
-    label: str
 
 
 class _Answered(Exception):  # noqa: N818 - not an error of ours
@@ -100,6 +53,7 @@ class OtlpHttpApp:
                 content_types=(PROTOBUF, JSON),
                 label=signal,
             )
+        self.routes |= claude_code_routes(self.intake)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every error has a ``google.rpc.Status`` body."""
@@ -279,7 +233,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _protocol(kind: str) -> str:
-    return "http/json" if kind == JSON else "http/protobuf"
+    return "http/json" if "json" in kind else "http/protobuf"
 
 
 def _error(

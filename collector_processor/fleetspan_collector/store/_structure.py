@@ -104,5 +104,13 @@ STRUCTURES: Final = {
         f"scope_metrics Array(Tuple({_SCOPE}, metrics Array({_METRIC}), "
         "schema_url String)), schema_url String)))"
     ),
+    Signal.CLAUDE_HOOKS: (
+        f"{_HEADER}, claude_hook Tuple(traceparent String, delivery_id String, "
+        "event_unix_nano UInt64, body String, shown String)"
+    ),
+    Signal.TRANSCRIPT_LINES: (
+        f"{_HEADER}, transcript_lines Tuple(path String, session_id String, "
+        "agent_id String, offsets Array(UInt64), lines String, shown String)"
+    ),
 }
 """The structure of a segment, by the signal it holds."""

@@ -17,6 +17,8 @@ _RAW_TABLES: Final = (
     "otel_metrics_histogram",
     "otel_metrics_exponential_histogram",
     "otel_metrics_summary",
+    "claude_hooks",
+    "claude_transcript_lines",
 )
 
 
