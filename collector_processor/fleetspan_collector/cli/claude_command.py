@@ -7,10 +7,13 @@ from typing import Final
 
 import typer
 
+from fleetspan_collector.cli import claude_import_command
 from fleetspan_collector.cli._invocation import with_common_options
 
 claude: Final = typer.Typer(help="Claude Code: its transcripts, hooks and telemetry.")
 
-_COMMANDS: Final[dict[str, Callable[..., int | None]]] = {}
+_COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
+    "import": with_common_options(claude_import_command.import_transcripts),
+}
 for _name, _command in _COMMANDS.items():
-    claude.command(_name)(with_common_options(_command))
+    claude.command(_name)(_command)

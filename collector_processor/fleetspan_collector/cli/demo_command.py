@@ -60,7 +60,7 @@ def demo(
         _ended_in_order(),
         tempfile.TemporaryDirectory(prefix="fleetspan-demo-") as directory,
         _progress(invocation, runs) as (on_progress, finish),
-        collecting(settings, _options(invocation)) as collector,
+        collecting(settings, options_of(invocation)) as collector,
     ):
         starting_s = time.monotonic() - began
         plans = plan_fleet(runs, seed=seed, demo_id=demo_id, now_ns=time.time_ns())
@@ -104,7 +104,7 @@ def _read(
     }
     by_model = _BY_MODEL.format(database=database)
     commands = ("ls", f"show {specials['loop'][:12]}", f'sql "{by_model}"', "up")
-    where = shlex.join(_options(invocation))
+    where = shlex.join(options_of(invocation))
     return report.Outcome(
         runs=stored.runs,
         shown=source.run(report.choose_run(stored.runs, specials)),
@@ -198,7 +198,7 @@ def _ended_in_order() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _options(invocation: Invocation) -> list[str]:
+def options_of(invocation: Invocation) -> list[str]:
     """Return the options by which another command reads what this one wrote."""
     given = {
         "--data": invocation.data,

@@ -155,7 +155,8 @@ def _entries(
         if (status.st_dev, status.st_ino) in seen:
             return None
         seen.add((status.st_dev, status.st_ino))
-        files, folders = [], []
+        files: list[str] = []
+        folders: list[str] = []
         with os.scandir(folder) as entries:
             for entry in entries:
                 (folders if entry.is_dir() else files).append(entry.name)
