@@ -75,11 +75,19 @@ class OwnerSource:
     Args:
         web: Its web port, ``host:port``.
         timeout_s: Longest silence of the collector, in seconds.
+        warns: Log it when an answer may lack what was acknowledged last.
+
+    Attributes:
+        complete: Whether the latest answer had all that was acknowledged before it.
     """
 
-    def __init__(self, web: str, *, timeout_s: float = 300.0) -> None:
+    def __init__(
+        self, web: str, *, timeout_s: float = 300.0, warns: bool = True
+    ) -> None:
         self.web = web
+        self.complete = True
         self._timeout_s = timeout_s
+        self._warns = warns
 
     def runs(self, since: datetime | None, limit: int | None) -> list[RunRow]:
         """Return runs, latest first."""
@@ -121,6 +129,11 @@ class OwnerSource:
         document.pop("schema_version", None)
         return document
 
+    def text(self, path: str) -> str:
+        """Return a page of the web port that is not JSON."""
+        with self._ask("GET", path) as response:
+            return response.read().decode("utf-8", "replace")
+
     @contextlib.contextmanager
     def _ask(
         self, method: str, path: str, body: bytes | None = None
@@ -135,7 +148,8 @@ class OwnerSource:
             response = connection.getresponse()
             if response.status >= 400:
                 raise _problem(response.status, response.read())
-            if response.headers.get("x-fleetspan-complete") == "false":
+            self.complete = response.headers.get("x-fleetspan-complete") != "false"
+            if self._warns and not self.complete:
                 _log.warning(
                     "the collector is behind: what it acknowledged last may be missing"
                 )

@@ -78,6 +78,22 @@ def collecting(settings: Settings, options: Sequence[str]) -> Iterator[Collectin
 
 @contextmanager
 def _own_collector(options: Sequence[str]) -> Iterator[Collecting]:
+    process, endpoints = start(options)
+    try:
+        yield Collecting(endpoints=endpoints, process=process)
+    finally:
+        stop(process)
+
+
+def start(options: Sequence[str]) -> tuple[subprocess.Popen[bytes], Endpoints]:
+    """Start ``fleetspan up`` on free ports, and return once it listens.
+
+    Args:
+        options: The options that say which data directory, and more.
+
+    Raises:
+        CollectorError: When it does not start; it is not left behind.
+    """
     command = [sys.executable, "-m", "fleetspan_collector", *options, "--json", "up"]
     for receiver in ("--grpc", "--http", "--web"):
         command += [receiver, _ANY_PORT]
@@ -97,9 +113,10 @@ def _own_collector(options: Sequence[str]) -> Iterator[Collecting]:
                     err.seek(0)
                     raise _failure(err.read())
                 time.sleep(_POLL_S)
-            yield Collecting(endpoints=endpoints, process=running)
-        finally:
+        except BaseException:
             stop(running)
+            raise
+        return running, endpoints
 
 
 def stop(running: subprocess.Popen[bytes]) -> None:
