@@ -14,8 +14,10 @@ from fleetspan_collector.cli import (
     ls_command,
     rebuild_command,
     reprice_command,
+    run_command,
     show_command,
     sql_command,
+    statusline_command,
     up_command,
     version_command,
 )
@@ -52,8 +54,12 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "rebuild": with_common_options(rebuild_command.rebuild),
     "reprice": with_common_options(reprice_command.reprice),
     "sql": with_common_options(sql_command.sql),
+    "statusline": with_common_options(statusline_command.statusline),
     "version": with_common_options(version_command.version),
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+app.command("run", context_settings=run_command.CONTEXT)(
+    with_common_options(run_command.run)
+)
 _config.command("show")(with_common_options(config_command.show_settings))

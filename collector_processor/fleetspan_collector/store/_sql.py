@@ -21,6 +21,7 @@ _PARTS: Final = (
     "point_values",
     "point_columns",
     "exemplars",
+    "invocation_parts",
     "origin_columns",
     "run_columns",
 )

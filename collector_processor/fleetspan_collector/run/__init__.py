@@ -1,0 +1,1 @@
+"""``fleetspan run``: a program, its instrumentations switched on, and what it cost."""
