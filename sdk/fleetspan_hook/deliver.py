@@ -6,15 +6,18 @@ pipes, so neither a slow nor a dead collector is ever noticed.
 
 from __future__ import annotations
 
-import _signal
 import os
 import time
 
-from fleetspan_hook.spool import BODY_AT_MOST, Delivery, Spool, spool_of
+from fleetspan_hook.spool import BODY_AT_MOST, Delivery, spool_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from typing import Final
+else:
+    # `signal` makes enumerations of everything, which takes longer than all of this.
+    import _signal
 
 _INPUT_WAIT_S: Final = 2
 """A client that does not close our input is not waited for any longer."""
@@ -43,13 +46,10 @@ def deliver(endpoint: str) -> None:
     name = spool.put(delivery)
     if os.fork() == 0:
         _detach()
-        _send(spool, endpoint, delivery, name)
+        # Only now: the client does not wait for this import.
+        from fleetspan_hook.send import send_and_catch_up
 
-
-def _send(spool: Spool, endpoint: str, delivery: Delivery, name: str | None) -> None:
-    from fleetspan_hook.send import send_and_catch_up
-
-    send_and_catch_up(spool, endpoint, delivery, name)
+        send_and_catch_up(spool, delivery, name)
 
 
 def _detach() -> None:

@@ -47,7 +47,7 @@ def _run(arguments: list[str]) -> None:
         from fleetspan_hook.send import flush
         from fleetspan_hook.spool import spool_of
 
-        flush(spool_of(endpoint), endpoint)
+        flush(spool_of(endpoint))
     elif mode == "deliver":
         from fleetspan_hook.deliver import deliver
 

@@ -29,18 +29,15 @@ _SETTLED_NS: Final = 5 * 10**9
 """Younger files are still with the process that wrote them."""
 
 
-def send_and_catch_up(
-    spool: Spool, endpoint: str, delivery: Delivery, name: str | None
-) -> None:
+def send_and_catch_up(spool: Spool, delivery: Delivery, name: str | None) -> None:
     """Send one delivery; if that works, a bounded number of older ones too.
 
     Args:
         spool: Where it, and the older ones, are kept.
-        endpoint: Base address of the collector's OTLP/HTTP port.
         delivery: What to send.
         name: Its name in the spool; ``None`` when it could not be kept.
     """
-    outcome = send(endpoint, delivery)
+    outcome = send(spool.endpoint, delivery)
     _settle(spool, name, outcome)
     if outcome == LATER:
         if name is None:
@@ -49,7 +46,6 @@ def send_and_catch_up(
         return
     flush(
         spool,
-        endpoint,
         files_at_most=_AT_ONCE_FILES,
         within_s=_AT_ONCE_S,
         older_than_ns=_SETTLED_NS,
@@ -58,7 +54,6 @@ def send_and_catch_up(
 
 def flush(
     spool: Spool,
-    endpoint: str,
     *,
     files_at_most: int | None = None,
     within_s: float | None = None,
@@ -69,8 +64,7 @@ def flush(
     One process does this at a time; others leave it to that one.
 
     Args:
-        spool: What waits.
-        endpoint: Base address of the collector's OTLP/HTTP port.
+        spool: What waits, and for which endpoint.
         files_at_most: How many to try; ``None``: all.
         within_s: Seconds after which no further one is begun; ``None``: no limit.
         older_than_ns: Leave younger ones alone.
@@ -98,7 +92,7 @@ def flush(
             delivery = spool.take(name)
             if delivery is None:
                 continue
-            outcome = send(endpoint, delivery)
+            outcome = send(spool.endpoint, delivery)
             if outcome == LATER:
                 break
             _settle(spool, name, outcome)

@@ -21,8 +21,10 @@ BYTES_AT_MOST: Final = 64 * 1024 * 1024
 BODY_AT_MOST: Final = 16 * 1024 * 1024
 """Longest hook, in bytes; a longer one is counted as dropped."""
 
+_ENDPOINT: Final = ".endpoint"
 _DROPPED: Final = ".dropped"
 _REFUSED: Final = ".refused"
+_THIS_MACHINE: Final = ("localhost", "::1", "0.0.0.0", "::")  # noqa: S104 - names only
 _DRAFT_PREFIX: Final = ".draft-"
 _DRAFT_LIFE_NS: Final = 60 * 10**9
 
@@ -53,10 +55,12 @@ class Spool:
 
     Args:
         folder: Its directory; made, for its owner alone, when something is put there.
+        endpoint: Base address of the collector's OTLP/HTTP port.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, endpoint: str) -> None:
         self.folder = folder
+        self.endpoint = endpoint
 
     def put(self, delivery: Delivery) -> str | None:
         """Keep a delivery and return its name; ``None`` when that is not possible."""
@@ -67,7 +71,7 @@ class Spool:
             try:
                 file = _create(draft)
             except FileNotFoundError:
-                os.makedirs(self.folder, mode=0o700, exist_ok=True)
+                self._make()
                 file = _create(draft)
         except OSError:
             return None
@@ -160,6 +164,15 @@ class Spool:
                 if parts is None or parts[0] < now_ns - _DRAFT_LIFE_NS:
                     self._unlink(name)
 
+    def _make(self) -> None:
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        file = os.open(self._path(_ENDPOINT), flags, 0o600)
+        try:
+            os.write(file, self.endpoint.encode())
+        finally:
+            os.close(file)
+
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}"
 
@@ -174,7 +187,8 @@ class Spool:
     def _count(self, what: str) -> None:
         # One byte for each: appending needs no lock, and the size is the count.
         try:
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            if not os.path.isdir(self.folder):
+                self._make()
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
             file = os.open(self._path(what), flags, 0o600)
             try:
@@ -194,7 +208,20 @@ class Spool:
 
 def spool_of(endpoint: str) -> Spool:
     """Return the spool of an endpoint, in the user's state directory."""
-    return Spool(f"{spool_root()}/{folder_name(endpoint)}")
+    return Spool(f"{spool_root()}/{folder_name(endpoint)}", endpoint)
+
+
+def all_spools() -> list[Spool]:
+    """Return the spools that there are, each with the endpoint it was made for."""
+    root = spool_root()
+    found = []
+    for name in sorted(os.listdir(root)) if os.path.isdir(root) else []:
+        try:
+            with open(f"{root}/{name}/{_ENDPOINT}", encoding="utf-8") as file:
+                found.append(Spool(f"{root}/{name}", file.read().strip()))
+        except OSError:
+            continue
+    return found
 
 
 def spool_root() -> str:
@@ -218,7 +245,7 @@ def folder_name(endpoint: str) -> str:
     'http_127.0.0.1_4318'
     """
     scheme, host, port, path = split_endpoint(endpoint)
-    host = "127.0.0.1" if host in ("localhost", "::1") else host.lower()
+    host = "127.0.0.1" if host.lower() in _THIS_MACHINE else host.lower()
     raw = f"{scheme}_{host}_{port}{path}"
     safe = (c if c.isascii() and (c.isalnum() or c in ".-_") else "~" for c in raw)
     return "".join(safe)[:200]

@@ -27,6 +27,11 @@ _NEEDED: Final = (
 
 def main() -> NoReturn:
     """Run the command with the arguments of the process, and exit."""
+    if sys.argv[1:2] == ["statusline"] and not {"-h", "--help"} & set(sys.argv):
+        # The client waits for its status line: nothing else is imported for it.
+        from fleetspan_hook.main import main as run_hook
+
+        run_hook()
     missing = [name for name in _NEEDED if not _is_installed(name)]
     if missing:
         sys.stderr.write(

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from fleetspan_collector.cli._collector import check_start, serve
 from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.cli.claude_flush_command import send_kept
 from fleetspan_collector.config import Endpoints, Settings, show
 
 _WHERE: Final = "HOST:PORT|off"
@@ -69,6 +70,8 @@ def up(
 
     def ready(endpoints: Endpoints) -> None:
         _announce(invocation, settings, endpoints)
+        if endpoints.otlp_http is not None:
+            send_kept(endpoints.otlp_http)
 
     received = asyncio.run(serve(settings, ready=ready))
     invocation.err.print(f"stopped by {received.name}; everything acknowledged is kept")

@@ -24,6 +24,8 @@ from fleetspan_collector.config._settings import (
 CONFIG_VARIABLE: Final = "FLEETSPAN_CONFIG"
 # Test suites and their fault injection name their switches so.
 _TEST_PREFIX: Final = "FLEETSPAN_TEST_"
+# Read by the hook that runs beside Claude Code, which has no settings file.
+_HOOK_VARIABLES: Final = frozenset({"FLEETSPAN_HOOK_ENDPOINT", "FLEETSPAN_SPOOL"})
 _COMING: Final = {
     "clickhouse": "the ClickHouse HTTP interface",
     "jaeger": "the Jaeger remote-storage interface",
@@ -133,6 +135,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _is_known(variable: str) -> bool:
     return (
         variable == CONFIG_VARIABLE
+        or variable in _HOOK_VARIABLES
         or variable.startswith(_TEST_PREFIX)
         or variable in sdk_variables()
     )

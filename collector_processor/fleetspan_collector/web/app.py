@@ -112,7 +112,7 @@ class _Routes:
                     "/healthz": "whether the process lives",
                     "/readyz": "whether it can work, with reasons",
                     "/metrics": "Prometheus metrics",
-                    "/api/v1/runs": "runs; ?since=RFC3339&limit=N",
+                    "/api/v1/runs": "runs; ?since=RFC3339&limit=N&wait=SECONDS",
                     "/api/v1/runs/{id}": "one run and its agents; the id may be cut short",
                     "/api/v1/sql": "POST a read-only statement; ?format=FORMAT",
                     "/api/v1/reprice": "POST to price stored calls again; "
@@ -142,7 +142,8 @@ class _Routes:
         """List runs, latest first."""
         since = _time(request.query_params.get("since"))
         limit = _limit(request.query_params.get("limit"))
-        complete = await self._sources.caught_up(CATCH_UP_S, derived=True)
+        wait_s = _wait(request.query_params.get("wait"))
+        complete = await self._sources.caught_up(wait_s, derived=True)
         reader = self._sources.reader
         rows = await self._read(lambda: reader.runs(since=since, limit=limit))
         answer = document({"schema_version": SCHEMA_VERSION, "runs": rows})
@@ -151,7 +152,8 @@ class _Routes:
     async def run(self, request: Request) -> Response:
         """Show one run."""
         run_id = request.path_params["run_id"]
-        complete = await self._sources.caught_up(CATCH_UP_S, derived=True)
+        wait_s = _wait(request.query_params.get("wait"))
+        complete = await self._sources.caught_up(wait_s, derived=True)
         detail = await self._read(lambda: find_run(self._sources.reader, run_id))
         answer = document({"schema_version": SCHEMA_VERSION, **detail})
         return _marked(answer, complete=complete)
@@ -262,6 +264,23 @@ def _limit(text: str | None) -> int | None:
         f"limit={text[:80]!r} cannot be used",
         because="it is not a whole number above 0",
         suggestion="?limit=50",
+    )
+
+
+def _wait(text: str | None) -> float:
+    """Read how long a read waits for the newest rows, in seconds."""
+    if text is None:
+        return CATCH_UP_S
+    try:
+        wait_s = float(text)
+    except ValueError:
+        wait_s = -1.0
+    if 0 <= wait_s <= CATCH_UP_S:
+        return wait_s
+    raise UsageError(
+        f"wait={text[:80]!r} cannot be used",
+        because=f"it is not a number of seconds from 0 to {CATCH_UP_S:g}",
+        suggestion="?wait=0, to read what can be read now",
     )
 
 

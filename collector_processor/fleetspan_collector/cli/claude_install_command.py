@@ -1,0 +1,246 @@
+"""``fleetspan claude install`` and ``fleetspan claude uninstall``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from fleetspan_collector._errors import UsageError
+from fleetspan_collector.claude_settings.files import (
+    is_project_file,
+    read_record,
+    user_settings,
+)
+from fleetspan_collector.claude_settings.install import (
+    Plan,
+    plan_install,
+    plan_uninstall,
+    remaining,
+)
+from fleetspan_collector.claude_settings.wanted import LEFT_OUT, wanted
+from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.cli._text import plain, plain_lines
+from fleetspan_collector.config import Settings
+from fleetspan_hook.spool import split_endpoint
+
+
+class _Content(StrEnum):
+    NONE = "none"
+    FULL = "full"
+
+
+class _Form(StrEnum):
+    COMMAND = "command"
+    HTTP = "http"
+
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings", help="Settings file; by default the user's.", metavar="FILE"
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option("--endpoint", help="The collector's OTLP/HTTP port.", metavar="URL"),
+]
+Project = Annotated[
+    str | None, typer.Option("--project", help="What the sessions belong to.")
+]
+Content = Annotated[
+    _Content,
+    typer.Option(
+        "--content",
+        help="full: the client's spans and events carry prompts and tool content.",
+    ),
+]
+Form = Annotated[
+    _Form,
+    typer.Option(
+        "--hooks",
+        help="command: silent, kept while no collector runs. http: sent by the client "
+        "itself, which shows an error for each while no collector runs.",
+    ),
+]
+StatusLine = Annotated[
+    bool, typer.Option("--statusline", help="A status line too, if there is none.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what is set to something else.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")]
+
+
+def install(
+    invocation: Invocation,
+    settings_file: SettingsFile = None,
+    endpoint: Url = None,
+    project: Project = None,
+    content: Content = _Content.NONE,
+    form: Form = _Form.COMMAND,
+    status_line: StatusLine = False,
+    force: Force = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Have Claude Code report to Fleetspan: telemetry variables and hooks.
+
+    Shows the difference and asks first; what is there stays. Run it again with other
+    options to change them.
+    """
+    path = _path(settings_file, force=force)
+    settings = invocation.load().settings
+    moved = settings.data if settings.data != Settings().data else None
+    plan = plan_install(
+        path,
+        wanted(
+            _checked(endpoint) if endpoint else _default_endpoint(settings),
+            project=project,
+            content=content.value,
+            form=form.value,
+            status_line=status_line,
+            data=moved,
+        ),
+        force=force,
+    )
+    done = _do(invocation, plan, "install", yes=yes, dry_run=dry_run)
+    if done and not invocation.json:
+        _explain(invocation)
+    return 1 if plan.conflicts else 0
+
+
+def uninstall(
+    invocation: Invocation,
+    settings_file: SettingsFile = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Take Fleetspan out of Claude Code's settings; the file becomes what it was."""
+    path = _path(settings_file, force=True)
+    had_record = read_record(path) is not None
+    plan = plan_uninstall(path)
+    _do(invocation, plan, "uninstall", yes=yes, dry_run=dry_run)
+    if not had_record and plan.changes:
+        left = remaining(plan, list(wanted("http://127.0.0.1").env))
+        if left:
+            invocation.err.print(
+                "without the record of the installation variables are left alone: "
+                + ", ".join(left)
+            )
+    return 0
+
+
+def _path(given: Path | None, *, force: bool) -> Path:
+    path = user_settings(os.environ)
+    if given is None:
+        return path
+    given = given.expanduser().absolute()
+    if given.is_dir():
+        given /= "settings.json"
+    if not force and is_project_file(given, os.environ):
+        raise UsageError(
+            f"{given} is the settings file of a project",
+            because="Claude Code ignores telemetry variables there; only the user's "
+            "settings, managed settings and the shell can switch telemetry on",
+            suggestion=f"--settings {path}, or --force for the hooks alone",
+        )
+    return given
+
+
+def _default_endpoint(settings: Settings) -> str:
+    where = settings.http
+    if where is None or where.port == 0:
+        return "http://127.0.0.1:4318"
+    return f"http://{where}"
+
+
+def _checked(endpoint: str) -> str:
+    address = endpoint if "://" in endpoint else f"http://{endpoint}"
+    try:
+        scheme, host, _, _ = split_endpoint(address)
+    except ValueError:
+        scheme, host = "", ""
+    if scheme not in ("http", "https") or not host or any(c.isspace() for c in address):
+        raise UsageError(
+            f"the endpoint {endpoint!r} cannot be used",
+            because="it is not an address such as http://127.0.0.1:4318",
+            suggestion="--endpoint http://127.0.0.1:4318",
+        )
+    return address.rstrip("/")
+
+
+def _do(
+    invocation: Invocation, plan: Plan, what: str, *, yes: bool, dry_run: bool
+) -> bool:
+    """Show, ask and carry out; say whether the settings are as wanted now."""
+    diff = plan.diff() if plan.changes else ""
+    if not invocation.json:
+        for conflict in plan.conflicts:
+            invocation.err.print(
+                Text(
+                    plain(
+                        f"kept: {conflict.name} is {conflict.found!r}, not "
+                        f"{conflict.wanted!r}; --force replaces it"
+                    )
+                )
+            )
+        if diff:
+            invocation.out.print(
+                Text(plain_lines(diff.replace("\r", "")).rstrip("\n")), soft_wrap=True
+            )
+    carried_out = False
+    if not dry_run:
+        if plan.changes and not yes:
+            _ask(plan, what)
+        plan.carry_out()
+        carried_out = plan.changes
+    if invocation.json:
+        invocation.write_json(
+            {
+                "settings": str(plan.path),
+                "changed": carried_out,
+                "diff": diff,
+                "conflicts": [
+                    {"name": each.name, "found": each.found, "wanted": each.wanted}
+                    for each in plan.conflicts
+                ],
+                "left_out": dict(LEFT_OUT),
+            }
+        )
+    elif not plan.changes:
+        invocation.err.print("nothing to do")
+    elif dry_run:
+        invocation.err.print("nothing was written")
+    else:
+        invocation.err.print(Text(f"{what}ed in {plan.path}"))
+    return carried_out
+
+
+def _ask(plan: Plan, what: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"nothing was written to {plan.path}",
+            because="there is nobody to ask: standard input is not a terminal",
+            suggestion=f"fleetspan claude {what} --yes, or --dry-run",
+        )
+    if not typer.confirm("write this?", err=True):
+        raise UsageError(
+            f"nothing was written to {plan.path}",
+            because="the answer was no",
+            suggestion=f"fleetspan claude {what} --dry-run, to look again",
+        )
+
+
+def _explain(invocation: Invocation) -> None:
+    invocation.err.print(
+        "sessions that start from now on report to Fleetspan; "
+        "hooks carry prompts and tool inputs whatever --content says\n"
+        "next: fleetspan up, then a new session, then fleetspan ls"
+    )
