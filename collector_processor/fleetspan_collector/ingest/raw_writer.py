@@ -16,6 +16,7 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from fleetspan_collector._signals import Signal
+from fleetspan_collector.ingest.deliveries import late_deliveries
 from fleetspan_collector.ingest.records import holds_longer
 from fleetspan_collector.journal import Segment
 from fleetspan_collector.store import _sql
@@ -127,17 +128,21 @@ class RawWriter:
             )
             # First, so that no row ever names a hash that is not there.
             self._keep_large_values(segment)
+        condition = self._new_deliveries(segment)
         for target in self._targets(segment):
             select = self._select(
                 segment.signal, target, segment.path, segment.batch_id, shown
             )
             try:
-                self._insert(target, select, segment.batch_id, "1", doubtful=doubtful)
+                self._insert(
+                    target, select, segment.batch_id, condition, doubtful=doubtful
+                )
             except DatabaseError as error:
                 if _TOO_MANY_PARTITIONS not in str(error):
                     raise
                 for days in self._days(target, select):
-                    self._insert(target, select, segment.batch_id, days, doubtful=True)
+                    part = days if condition == "1" else f"({condition}) AND {days}"
+                    self._insert(target, select, segment.batch_id, part, doubtful=True)
 
     def readable(self, signal: Signal, path: Path) -> str | None:
         """Tell whether the engine can read a file of records.
@@ -218,6 +223,25 @@ class RawWriter:
         if block:
             self._store.insert_native(table, list(columns), block)
 
+    def _new_deliveries(self, segment: Segment) -> str:
+        """A condition that leaves out hooks that other segments have brought."""
+        if segment.signal is not Signal.CLAUDE_HOOKS:
+            return "1"
+        late = late_deliveries(segment)
+        if not late:
+            return "1"
+        held = self._store.arrow(
+            f"SELECT DISTINCT Tenant, DeliveryId"
+            f" FROM {self._store.address.database}.claude_hooks"
+            f" WHERE {_among(late)} AND BatchId != {{batch_id:String}}",
+            {"batch_id": segment.batch_id},
+        )
+        found = zip(
+            held["Tenant"].to_pylist(), held["DeliveryId"].to_pylist(), strict=True
+        )
+        known = sorted(found)
+        return f"NOT {_among(known)}" if known else "1"
+
     def _missing(self, target: _Target, batch_id: str) -> str:
         """A condition that leaves out the rows that the store holds."""
         held = self._store.arrow(
@@ -241,6 +265,15 @@ class RawWriter:
                 f"'{day}'" for day in found[first : first + _PARTITIONS_AT_ONCE]
             )
             yield f"{target.day} IN ({days})"
+
+
+def _among(deliveries: Iterable[tuple[str, str]]) -> str:
+    """A condition that picks hooks by tenant and delivery id."""
+    pairs = ", ".join(
+        f"('{_sql.quote(tenant)}', '{_sql.quote(delivery_id)}')"
+        for tenant, delivery_id in deliveries
+    )
+    return f"(toString(Tenant), DeliveryId) IN ({pairs})"
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -196,13 +196,14 @@ def send(collector: Collector, given: Iterable[Delivery]) -> None:
         connection.close()
 
 
-class _Forgetful:
+class Forgetful:
     """A sink that lets a repeat pass, as the journal does once its window is over."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     async def accept(self, submission: Submission) -> Accepted:
+        """Journal it, whether or not it came before."""
         return await self._journal.accept(
             dataclasses.replace(submission, record_id=os.urandom(16))
         )
@@ -230,12 +231,12 @@ def journal(
         AssertionError: When a delivery is not answered with 200.
     """
     intake = Intake(
-        _Forgetful(store.journal) if forgetful else store.journal,
+        Forgetful(store.journal) if forgetful else store.journal,
         ReceiverSettings(),
         ReceiverMetrics(CollectorRegistry()),
         tenant_of=lambda headers: tenant,
     )
-    asyncio.run(_post_all(OtlpHttpApp(intake), given))
+    asyncio.run(post_all(OtlpHttpApp(intake), given))
     store.journal.seal()
     return store.journal.sealed()
 
@@ -258,7 +259,12 @@ def take(
         store.derivation.derive(windows)
 
 
-async def _post_all(app: OtlpHttpApp, given: Iterable[Delivery]) -> None:
+async def post_all(app: OtlpHttpApp, given: Iterable[Delivery]) -> None:
+    """Post deliveries to an application without a socket, and see each accepted.
+
+    Raises:
+        AssertionError: When one is not answered with 200.
+    """
     for each in given:
         status, body = await _post(app, each)
         assert status == 200, (each.feed, status, body)

@@ -46,7 +46,8 @@ class TestTransport:
             5,
             (
                 "there is no /v1development/profiles; "
-                "expected one of: /v1/logs, /v1/metrics, /v1/traces"
+                "expected one of: /v1/claude-code/hooks, /v1/claude-code/transcripts, "
+                "/v1/logs, /v1/metrics, /v1/traces"
             ),
         )
 
