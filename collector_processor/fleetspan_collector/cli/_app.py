@@ -9,6 +9,7 @@ import typer
 
 from fleetspan_collector.cli import (
     config_command,
+    cost_command,
     demo_command,
     doctor_command,
     ls_command,
@@ -50,6 +51,7 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "up": with_common_options(up_command.up),
     "ls": with_common_options(ls_command.ls),
     "show": with_common_options(show_command.show),
+    "cost": with_common_options(cost_command.cost),
     "doctor": with_common_options(doctor_command.doctor),
     "rebuild": with_common_options(rebuild_command.rebuild),
     "reprice": with_common_options(reprice_command.reprice),
