@@ -68,4 +68,6 @@ def _cost(columns: Columns, rows: NDArray[np.int64], prices: PriceBook) -> Float
         columns.strings("Model")[rows].tolist(),
         columns.nanoseconds("StartTime")[rows] // 1_000_000_000,
         priced_tokens(columns, rows),
+        service_tiers=columns.strings("ServiceTier")[rows].tolist(),
+        web_searches=np.nan_to_num(columns.floats("WebSearches")[rows]),
     )

@@ -108,9 +108,7 @@ def roll_up(
                 _largest(columns.strings("ClientVersion"), run_code, count)[kept],
                 pa.string(),
             ),
-            "Sources": pa.array(
-                [sources[run] for run in kept], pa.list_(pa.string())
-            ),
+            "Sources": pa.array([sources[run] for run in kept], pa.list_(pa.string())),
             "Bucket": hours,
         }
     )

@@ -226,8 +226,10 @@ def _calls(
         models.tolist(),
         columns.nanoseconds("StartTime")[rows] // 1_000_000_000,
         priced_tokens(columns, usage_rows),
+        service_tiers=columns.strings("ServiceTier")[usage_rows].tolist(),
+        cost_unknown=unknown | _lifetime_unknown(columns, usage_rows),
+        web_searches=np.nan_to_num(columns.floats("WebSearches")[usage_rows]),
     )
-    costs = np.where(unknown | _lifetime_unknown(columns, usage_rows), np.nan, costs)
     fingerprint = _mixed(
         _derived_fingerprint(columns, owners, labels, rows),
         columns.ids("Content")[usage_rows],
@@ -250,6 +252,7 @@ def _calls(
             "ResponseId": _text(columns.strings("ResponseId")[rows]),
             "RequestId": _text(columns.strings("RequestId")[rows]),
             "ServiceTier": _text(columns.strings("ServiceTier")[usage_rows]),
+            "WebSearches": _take(columns, "WebSearches", usage_rows),
             "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
             "DurationMs": _duration_ms(columns, rows),
             "TimeToFirstTokenMs": _take(columns, "TimeToFirstTokenMs", rows),

@@ -66,6 +66,8 @@ ALTER TABLE @database@.evidence @on_cluster@
     ADD COLUMN IF NOT EXISTS SpanId String CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS RequestId String CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS ServiceTier LowCardinality(String) CODEC(ZSTD(1)),
+    -- Searches that the provider made during a call, which have a price of their own.
+    ADD COLUMN IF NOT EXISTS WebSearches Nullable(Int64) CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS ClientVersion LowCardinality(String) CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS TimeSource LowCardinality(String) CODEC(ZSTD(1));
 
@@ -85,7 +87,8 @@ ALTER TABLE @database@.canonical_llm_calls @on_cluster@
     ADD COLUMN IF NOT EXISTS OtelTraceId String CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS OtelSpanId String CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS RequestId String CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS ServiceTier LowCardinality(String) CODEC(ZSTD(1));
+    ADD COLUMN IF NOT EXISTS ServiceTier LowCardinality(String) CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS WebSearches Nullable(Int64) CODEC(ZSTD(1));
 
 ALTER TABLE @database@.canonical_tool_calls @on_cluster@
     ADD COLUMN IF NOT EXISTS OtelTraceId String CODEC(ZSTD(1)),

@@ -38,7 +38,7 @@ SELECT
     transform(thing, ['call', 'meta', 'spawn', 'result', 'use'], [30, 40, 37, 21, 11], 25) AS SourceRank,
     multiIf(
         -- The fullest, then the first.
-        thing IN ('call', 'copied'), bitShiftLeft(toUInt64(least(greatest(InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens, 0), 2147483647)), 31) + 2147483647 - bitShiftRight(at_ns, 20) % 2147483648,
+        thing IN ('call', 'copied'), bitShiftLeft(toUInt64(least(greatest(InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens, 0), 2147483647)), 31) + 2147483647 - bitShiftRight(at_ns, 10) % 2147483648,
         thing IN ('first', 'use', 'prompt', 'spawn'), 9223372036854775807 - at_ns,
         thing = 'meta', bitShiftLeft(toUInt64(JSONExtractBool(Body, 'finished')), 62) + bitShiftRight(cityHash64(Body), 2),
         thing = 'cost', toUInt64(JSONExtractFloat(Body, 'totalCostUSD') * 1000000000),
@@ -95,6 +95,7 @@ SELECT
     if(thing = 'result', length(JSONExtractRaw(block, 'content')), NULL) AS ResultBytes,
     if(thing = 'result', toUInt8(NOT is_error), NULL) AS Success,
     if(thing IN ('call', 'copied'), multiIf(speed NOT IN ('', 'normal', 'standard'), speed, tier NOT IN ('', 'standard'), tier, ''), '') AS ServiceTier,
+    if(thing IN ('call', 'copied'), JSONExtract(Body, 'message', 'usage', 'server_tool_use', 'web_search_requests', 'Nullable(Int64)'), NULL) AS WebSearches,
     Version AS ClientVersion,
     'event' AS TimeSource,
     @rules_version@ AS RulesVersion,

@@ -79,13 +79,15 @@ SELECT
     best(evidence.SpanId) AS SpanId,
     best(evidence.RequestId) AS RequestId,
     best(evidence.ServiceTier) AS ServiceTier,
+    best_known(evidence.WebSearches) AS WebSearches,
     best(evidence.ClientVersion) AS ClientVersion,
     argMaxIf(evidence.TimeSource, standing, has_start AND evidence.TimeSource != '') AS TimeSource,
     -- A source is a feed, then what of it: hook/start.
     arraySort(groupUniqArray(splitByChar('/', toString(Source))[1])) AS Sources,
     -- Order-free over sources and over repeats of one report.
     arrayReduce('groupBitXor', arrayDistinct(groupArray(sipHash64(Source, Rank)))) AS Content
-FROM @database@.evidence
+-- Whatever has been merged so far: of two reports of one source the better one counts.
+FROM @database@.evidence FINAL
 WHERE (@groups@) AND (Tenant, GroupKey, Key) IN several
 GROUP BY Tenant, GroupKey, Key
 UNION ALL
@@ -139,6 +141,7 @@ SELECT
     SpanId,
     RequestId,
     ServiceTier,
+    WebSearches,
     ClientVersion,
     TimeSource,
     [splitByChar('/', toString(Source))[1]] AS Sources,
