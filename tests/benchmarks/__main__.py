@@ -13,7 +13,7 @@ from typing import Final
 from tests.benchmarks import _report
 from tests.benchmarks._scale import FULL, QUICK, TINY
 
-PARTS: Final = ("throughput", "freshness", "sdk", "idle", "reads")
+PARTS: Final = ("throughput", "freshness", "sdk", "idle", "reads", "hooks")
 
 
 def main(arguments: list[str]) -> int:

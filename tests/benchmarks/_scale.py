@@ -17,6 +17,7 @@ class Scale:
         freshness_warm_up_s: Seconds before that, which are not counted.
         sdk_turns: Turns of a process of the SDK part; one turn is three spans.
         sdk_repetitions: Processes per variant of the SDK part.
+        hooks_rounds: Hooks that each client of the hooks part sends.
         idle_settle_s: Seconds between start and measuring.
         idle_s: Seconds that idleness, and then the trickle, are watched.
         reads_calls: Model calls in each store that is read.
@@ -30,6 +31,7 @@ class Scale:
     freshness_warm_up_s: float
     sdk_turns: int
     sdk_repetitions: int
+    hooks_rounds: int
     idle_settle_s: float
     idle_s: float
     reads_calls: tuple[int, ...]
@@ -48,6 +50,7 @@ FULL: Final = Scale(
     freshness_warm_up_s=2.0,
     sdk_turns=5_000,
     sdk_repetitions=9,
+    hooks_rounds=1_000,
     idle_settle_s=10.0,
     idle_s=60.0,
     reads_calls=(1_000_000, 5_000_000),
@@ -61,6 +64,7 @@ QUICK: Final = Scale(
     freshness_warm_up_s=2.0,
     sdk_turns=2_000,
     sdk_repetitions=3,
+    hooks_rounds=300,
     idle_settle_s=5.0,
     idle_s=10.0,
     reads_calls=(200_000,),
@@ -74,6 +78,7 @@ TINY: Final = Scale(
     freshness_warm_up_s=0.2,
     sdk_turns=50,
     sdk_repetitions=1,
+    hooks_rounds=20,
     idle_settle_s=0.2,
     idle_s=0.5,
     reads_calls=(10_000,),

@@ -31,6 +31,7 @@ from tests.benchmarks._scale import TINY
     [
         ("freshness", ["raw", "runs"]),
         ("idle", ["idle", "trickle"]),
+        ("hooks", ["one client", "eight clients", "beside 1,000 spans/s"]),
         ("sdk", ["opentelemetry", "fleetspan", "fleetspan, spans only"]),
         (
             "reads",

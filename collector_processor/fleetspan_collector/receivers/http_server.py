@@ -166,7 +166,9 @@ def _ipv4_first(found: tuple[Any, ...]) -> bool:
 
 
 def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Its protocol named, or asyncio does not see that it is TCP and leaves Nagle's
+    # algorithm on: the body of an answer would wait 40 ms for its headers' ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # Not SO_REUSEPORT: two collectors must never share a port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

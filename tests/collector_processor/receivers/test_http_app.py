@@ -1,8 +1,10 @@
 """What the HTTP application does beyond OTLP's own rules."""
 
 import asyncio
+import contextlib
 import errno
 import gzip
+import http.client
 import socket
 
 import orjson
@@ -116,3 +118,19 @@ class TestServer:
         body = trace_request().SerializeToString()
         await collector.post(TRACES, body, Content_Type=PROTOBUF, X_Key="acme")
         assert collector.sink.submissions[0].tenant == "acme"
+
+
+async def test_answers_are_not_held_back(collector):
+    """Nagle's algorithm is off: an answer's body does not wait for its headers' ACK."""
+
+    def connect():
+        connection = http.client.HTTPConnection("127.0.0.1", collector.http.port)
+        connection.request("POST", TRACES, b"{}", {"Content-Type": JSON})
+        connection.getresponse().read()
+        return connection
+
+    connection = await asyncio.to_thread(connect)
+    with contextlib.closing(connection):
+        (protocol,) = collector.http._server.server_state.connections
+        there = protocol.transport.get_extra_info("socket")
+        assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
