@@ -18,6 +18,7 @@ USAGE: dict[str, Any] = {
     "output_tokens": 250,
     "reasoning_tokens": 50,
     "cost_usd": 0.5,
+    "reported_cost_usd": None,
     "unpriced_calls": 0,
 }
 
@@ -38,6 +39,7 @@ def make_agent(agent_id: str, **changes: Any) -> AgentRow:
         "spawn_tool_call_id": None,
         "agents": 1,
         "failed_tools": [],
+        "cost_difference_usd": None,
         **changes,
     }
     return cast("AgentRow", row)
@@ -54,6 +56,7 @@ def make_run(run_id: str, agents: list[AgentRow], **changes: Any) -> RunDetail:
         "started_at": "2026-01-02T03:04:05.000000Z",
         "duration_s": 10.0,
         "agents": agents,
+        "cost_difference_usd": None,
         **changes,
     }
     return cast("RunDetail", row)

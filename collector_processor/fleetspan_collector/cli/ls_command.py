@@ -54,6 +54,9 @@ def runs_table(runs: list[RunRow], width: int) -> Table:
     """Make the table of runs; columns go, least wanted first, as the terminal narrows."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     wide, fair, middling = width >= 126, width >= 96, width >= 80
+    reported = width >= 136 and any(
+        run["reported_cost_usd"] is not None for run in runs
+    )
     ids = short_ids([run["run_id"] for run in runs])
     table.add_column("run", no_wrap=True)
     table.add_column(
@@ -70,6 +73,8 @@ def runs_table(runs: list[RunRow], width: int) -> Table:
     if fair:
         table.add_column("tokens", justify="right", no_wrap=True)
     table.add_column("cost", justify="right", no_wrap=True)
+    if reported:
+        table.add_column("reported", justify="right", no_wrap=True)
     for run in runs:
         cells = [Text(ids[run["run_id"]]), Text(plain(run["name"] or "?"))]
         cells.append(status_text(run["status"]))
@@ -85,6 +90,8 @@ def runs_table(runs: list[RunRow], width: int) -> Table:
         if fair:
             cells.append(Text(count(total_tokens(run))))
         cells.append(Text(cost_text(run)))
+        if reported:
+            cells.append(Text(usd(run["reported_cost_usd"])))
         table.add_row(*cells)
     return table
 

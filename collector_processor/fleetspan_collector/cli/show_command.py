@@ -15,7 +15,7 @@ from rich.text import Text
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._source import open_source
 from fleetspan_collector.cli._style import STATUS_STYLES, status_text, when
-from fleetspan_collector.cli._text import count, duration, plain
+from fleetspan_collector.cli._text import count, duration, plain, usd
 from fleetspan_collector.cli.ls_command import cost_text, total_tokens
 from fleetspan_collector.store.rows import AgentRow, RunDetail
 
@@ -25,6 +25,8 @@ RunId = Annotated[
 _MIN_BAR: Final = 10
 _NAME_WIDTH: Final = 44
 _DEEPEST_SHOWN: Final = 12
+_CENTS_OFF: Final = 0.00005
+"""US dollars that four decimals do not show."""
 
 
 def show(invocation: Invocation, run: RunId) -> None:
@@ -66,8 +68,20 @@ def _tokens_line(run: RunDetail) -> str:
     calls = f"{run['llm_calls']} calls, {run['tool_calls']} tool calls"
     return (
         f"{len(run['agents'])} agents, {calls}, {run['errors']} errors; "
-        f"tokens: {', '.join(parts)}; cost: {cost_text(run)}{priceless}"
+        f"tokens: {', '.join(parts)}; cost: {cost_text(run)}{priceless}{_reported(run)}"
     )
+
+
+def _reported(run: RunDetail) -> str:
+    """Say what the provider, or the client, says that the run cost, and how far off we are."""
+    theirs, difference = run["reported_cost_usd"], run["cost_difference_usd"]
+    if theirs is None:
+        return ""
+    if difference is None:
+        return f", reported {usd(theirs)}"
+    sign = "-" if difference < 0 else "+"
+    apart = "the same" if abs(difference) < _CENTS_OFF else sign + usd(abs(difference))
+    return f", reported {usd(theirs)} (ours: {apart})"
 
 
 def agents_table(run: RunDetail, width: int) -> Table:

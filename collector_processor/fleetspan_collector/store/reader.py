@@ -27,6 +27,7 @@ _USAGE = (
     "output_tokens",
     "reasoning_tokens",
     "cost_usd",
+    "reported_cost_usd",
     "unpriced_calls",
 )
 
@@ -74,6 +75,9 @@ class StoreReader:
         agents = [_agent_row(row) for row in self._rows("run_agents", bounds)]
         run: Any = self._run_row(found[0])
         run["agents"] = _parents_first(agents)
+        known = [agent["cost_difference_usd"] for agent in agents]
+        differences = [usd for usd in known if usd is not None]
+        run["cost_difference_usd"] = sum(differences) if differences else None
         detail: RunDetail = run
         return detail
 
@@ -155,6 +159,7 @@ def _agent_row(row: Mapping[str, Any]) -> AgentRow:
         "spawn_tool_call_id": row["spawn_tool_call_id"],
         "agents": 1,
         "failed_tools": row["failed_tools"],
+        "cost_difference_usd": row["cost_difference_usd"],
     }
     agent_row: AgentRow = agent
     return agent_row

@@ -27,6 +27,8 @@ class UsageRow(TypedDict):
         output_tokens: Generated tokens, reasoning included.
         reasoning_tokens: Of these, the ones spent on reasoning.
         cost_usd: Cost of the priced calls in US dollars; ``None`` when none is priced.
+        reported_cost_usd: What providers, or clients, say that their calls cost;
+            ``None`` when they say nothing.
         unpriced_calls: Calls whose price is not known and that ``cost_usd`` leaves out.
     """
 
@@ -41,6 +43,7 @@ class UsageRow(TypedDict):
     output_tokens: int | None
     reasoning_tokens: int | None
     cost_usd: float | None
+    reported_cost_usd: float | None
     unpriced_calls: int
 
 
@@ -84,6 +87,7 @@ class AgentRow(SpellRow):
         spawn_tool_call_id: The tool call of the parent that started it.
         agents: Number of agents in its sub-tree, itself included.
         failed_tools: Names of its tools that failed, most failures first.
+        cost_difference_usd: Our cost less the reported one, of the calls that have both.
     """
 
     agent_id: str
@@ -92,6 +96,7 @@ class AgentRow(SpellRow):
     spawn_tool_call_id: str | None
     agents: int
     failed_tools: list[str]
+    cost_difference_usd: float | None
 
 
 class RunDetail(SpellRow):
@@ -99,6 +104,8 @@ class RunDetail(SpellRow):
 
     Attributes:
         agents: Its agents in a flat list, parents before children, then by start.
+        cost_difference_usd: Our cost less the reported one, of the calls that have both.
     """
 
     agents: list[AgentRow]
+    cost_difference_usd: float | None

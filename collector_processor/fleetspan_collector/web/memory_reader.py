@@ -30,7 +30,7 @@ class MemoryReader:
     def runs(self, *, since: datetime | None, limit: int | None) -> list[RunRow]:
         """Return runs that started at or after ``since``, latest first."""
         found = [
-            cast("RunRow", {**run, "agents": len(run["agents"])})
+            cast("RunRow", {**_run_row(run), "agents": len(run["agents"])})
             for run in self._runs
             if since is None
             or (
@@ -63,3 +63,8 @@ class MemoryReader:
 
     def close(self) -> None:
         """Let go of nothing."""
+
+
+def _run_row(run: RunDetail) -> dict[str, object]:
+    """Return what a run has in a list of runs too."""
+    return {name: value for name, value in run.items() if name != "cost_difference_usd"}

@@ -21,6 +21,7 @@ USAGE_FIELDS = [
     "output_tokens",
     "reasoning_tokens",
     "cost_usd",
+    "reported_cost_usd",
     "unpriced_calls",
 ]
 RUN_FIELDS = [
@@ -114,6 +115,8 @@ def test_show_json_is_the_run_and_its_agents(fleet_command: Any) -> None:
     document = json.loads(fleet_command("show", "aaa1", "--json").out)
     agents = document.pop("agents")
     assert document.pop("schema_version") == 1
+    difference = document.pop("cost_difference_usd")
+    assert difference is None
     assert sorted(document) == sorted(set(RUN_FIELDS) - {"agents"})
     assert [(agent["agent_id"], agent["parent"]) for agent in agents] == [
         ("lead", None),
@@ -235,3 +238,41 @@ def test_no_store_is_unreachable_and_makes_nothing(command: Any, tmp_path: Any) 
     assert done.code == 3
     assert done.err.startswith("error: there is no store yet\n")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("reported", "difference", "said"),
+    [
+        (None, None, "cost: $0.50+? (2 of 2 calls unpriced)"),
+        (0.45, None, "reported $0.45"),
+        (0.45, 0.05, "reported $0.45 (ours: +$0.0500)"),
+        (0.65, -0.15, "reported $0.65 (ours: -$0.15)"),
+        (0.5, 1e-9, "reported $0.50 (ours: the same)"),
+    ],
+)
+def test_show_puts_the_reported_cost_beside_ours(
+    fleet_command: Any,
+    fleet: list[RunDetail],
+    reported: float | None,
+    difference: float | None,
+    said: str,
+) -> None:
+    """The difference is over the calls that have both costs, and else not told."""
+    fleet[0]["reported_cost_usd"] = reported
+    fleet[0]["cost_difference_usd"] = difference
+    text = " ".join(fleet_command("show", "aaa111").out.split())
+    assert said in text
+    assert ("reported" in text) == (reported is not None)
+
+
+def test_ls_shows_reported_costs_where_there_is_room(
+    fleet_command: Any, fleet: list[RunDetail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of them comes with the first one that is known, on a wide terminal."""
+    assert "reported" not in fleet_command("ls").out
+    fleet[0]["reported_cost_usd"] = 0.45
+    assert "reported" not in fleet_command("ls").out
+    monkeypatch.setenv("COLUMNS", "140")
+    lines = fleet_command("ls").out.splitlines()
+    assert lines[0].endswith("reported")
+    assert [line.split()[-1] for line in lines[1:]] == ["?", "$0.45", "?"]

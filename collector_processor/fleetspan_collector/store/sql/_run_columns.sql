@@ -17,4 +17,5 @@
     OutputTokens AS output_tokens,
     ReasoningTokens AS reasoning_tokens,
     CostUsd AS cost_usd,
+    ReportedCostUsd AS reported_cost_usd,
     UnpricedCalls AS unpriced_calls

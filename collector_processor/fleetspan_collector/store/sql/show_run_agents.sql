@@ -21,6 +21,9 @@ WITH
             sum(OutputTokens) AS output_tokens,
             sum(ReasoningTokens) AS reasoning_tokens,
             sum(CostUsd) AS cost_usd,
+            sum(ReportedCostUsd) AS reported_cost_usd,
+            -- Of the calls that have both.
+            sum(CostUsd - ReportedCostUsd) AS cost_difference_usd,
             -- A call that failed without usage cost nothing that is unknown.
             countIf(CostUsd IS NULL AND NOT (Error != '' AND InputTokens IS NULL)) AS unpriced_calls
         FROM @database@.llm_calls
@@ -61,6 +64,8 @@ SELECT
     if(calls.llm_calls = 0, 0, calls.output_tokens) AS output_tokens,
     if(calls.llm_calls = 0, 0, calls.reasoning_tokens) AS reasoning_tokens,
     if(calls.llm_calls = 0, 0, calls.cost_usd) AS cost_usd,
+    calls.reported_cost_usd AS reported_cost_usd,
+    calls.cost_difference_usd AS cost_difference_usd,
     calls.unpriced_calls AS unpriced_calls,
     arrayMap(pair -> pair.1, arraySort(pair -> (-pair.2, pair.1), arrayMap(name -> (name, countEqual(tools.failed_names, name)), arrayDistinct(tools.failed_names)))) AS failed_tools
 FROM @database@.agents AS agents
