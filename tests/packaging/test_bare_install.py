@@ -110,3 +110,21 @@ def test_without_the_grpc_extra_the_answer_is_a_pip_line(bare_python: Path) -> N
         "    print(error)\n",
     )
     assert found.endswith("try: pip install 'fleetspan[grpc]'")
+
+
+def test_a_bare_install_has_the_hook(bare_python: Path, tmp_path: Path) -> None:
+    """The hook of Claude Code comes with it, as a command and as a script by path."""
+    script = _run(
+        bare_python, "import fleetspan_hook.run; print(fleetspan_hook.run.__file__)"
+    )
+    command = bare_python.with_name("fleetspan-hook")
+    for line in ([command], [bare_python, "-I", "-S", script]):
+        done = subprocess.run(
+            [*line, "--endpoint", "http://127.0.0.1:9"],
+            input=b"{}",
+            capture_output=True,
+            check=False,
+            env={"FLEETSPAN_SPOOL": str(tmp_path)},
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert len(list(tmp_path.glob("*/0*"))) == 2

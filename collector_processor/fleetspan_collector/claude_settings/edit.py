@@ -75,10 +75,13 @@ def put_in(
     if not text.strip():
         text += "{}\n"
     added, conflicts = Added(), []
-    if wanted.env:
-        text = _ensure(text, added, "env", {})
+    env, hooks = settings.get("env", {}), settings.get("hooks", {})
+    for name in ("env", "hooks"):
+        if name not in settings:
+            added.created.append([name])
+            text = json_text.add_member(text, (), name, {})
     for name, value in wanted.env.items():
-        found = settings.get("env", {}).get(name)
+        found = env.get(name)
         if found == value:
             continue
         if found is not None and not force:
@@ -88,13 +91,18 @@ def put_in(
             added.before[name] = found
         added.env[name] = value
         text = json_text.add_member(text, ("env",), name, value)
-    text = _ensure(text, added, "hooks", {})
     for event, handler in wanted.hooks.items():
-        if [ours for _, _, ours in _our_handlers(text, event)] == [handler]:
+        ours = [each for _, _, each in _our_handlers(hooks.get(event, []))]
+        if ours == [handler]:
             continue
-        text = _without_ours(text, event)
-        text = _ensure(text, added, "hooks", event, [])
-        text = json_text.add_item(text, ("hooks", event), {"hooks": [handler]})
+        if ours:
+            text = _without_ours(text, event)
+        group = {"hooks": [handler]}
+        if event in hooks:
+            text = json_text.add_item(text, ("hooks", event), group)
+        else:
+            added.created.append(["hooks", event])
+            text = json_text.add_member(text, ("hooks",), event, [group])
     if wanted.status_line is not None:
         line = settings.get("statusLine")
         if line is None or is_ours(line) or force:
@@ -120,8 +128,9 @@ def take_out(text: str, added: Added | None) -> str:
     """
     settings = read(text)
     known = added or Added()
-    for event in list(settings.get("hooks", {})):
-        text = _without_ours(text, event)
+    for event, groups in settings.get("hooks", {}).items():
+        if any(_our_handlers(groups)):
+            text = _without_ours(text, event)
     for name, value in known.env.items():
         # One that was changed since is somebody's own by now.
         if settings.get("env", {}).get(name) != value:
@@ -138,7 +147,7 @@ def take_out(text: str, added: Added | None) -> str:
         else:
             text = json_text.remove(text, ("statusLine",))
     for path in reversed(known.created):
-        if _at(read(text), path) in ({}, []):
+        if _at(json_text.parse(text), path) in ({}, []):
             text = json_text.remove(text, tuple(path))
     return text
 
@@ -203,24 +212,14 @@ def _kind(value: object) -> str:
     )
 
 
-def _ensure(text: str, added: Added, *path_and_value: Any) -> str:
-    """Make the object or array at a path when it is not there."""
-    *path, empty = path_and_value
-    if _at(read(text), path) is not None:
-        return text
-    added.created.append(path)
-    return json_text.add_member(text, tuple(path[:-1]), path[-1], empty)
-
-
 def _at(settings: Any, path: list[str]) -> Any:
     for key in path:
         settings = settings.get(key) if isinstance(settings, dict) else None
     return settings
 
 
-def _our_handlers(text: str, event: str) -> Iterator[tuple[int, int, Handler]]:
-    """Yield group, position in it and handler, for each of ours."""
-    groups = read(text).get("hooks", {}).get(event, [])
+def _our_handlers(groups: list[Any]) -> Iterator[tuple[int, int, Handler]]:
+    """Yield group, position in it and handler, for each of ours among an event's."""
     for index, group in enumerate(groups):
         handlers = group.get("hooks") if isinstance(group, dict) else None
         for position, handler in enumerate(
@@ -231,10 +230,12 @@ def _our_handlers(text: str, event: str) -> Iterator[tuple[int, int, Handler]]:
 
 
 def _without_ours(text: str, event: str) -> str:
+    groups = json_text.parse(text)["hooks"][event]
     # From the back, so that the positions of those before stay right.
-    for index, position, _ in reversed(list(_our_handlers(text, event))):
-        group = read(text)["hooks"][event][index]
-        whole = len(group["hooks"]) == 1 and set(group) <= {"hooks", "matcher"}
+    for index, position, _ in reversed(list(_our_handlers(groups))):
+        group = groups[index]
+        group["hooks"].pop(position)
+        whole = not group["hooks"] and set(group) <= {"hooks", "matcher"}
         tail = (index,) if whole else (index, "hooks", position)
         text = json_text.remove(text, ("hooks", event, *tail))
     return text

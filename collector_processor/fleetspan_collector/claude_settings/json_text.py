@@ -52,8 +52,7 @@ def add_member(text: str, path: Path, name: str, value: object) -> str:
     children = _children(text, start)
     for child in reversed(children):
         if child.key == name:
-            written = _write(text, value, _indent_at(text, child.start))
-            return text[: child.value] + written + text[child.end :]
+            return text[: child.value] + _write(value) + text[child.end :]
     return _add(text, start, children, name, value)
 
 
@@ -95,13 +94,13 @@ def _add(
         at = start + 1
         before, after = f"{newline}{indent}", f"{newline}{outer}"
     label = "" if name is None else f"{json.dumps(name, ensure_ascii=False)}: "
-    written = label + _write(text, value, indent)
+    written = label + _write(value)
     return text[:at] + before + written + after + text[at:]
 
 
-def _write(text: str, value: object, indent: str) -> str:
-    written = json.dumps(value, ensure_ascii=False, indent=_unit(text))
-    return written.replace("\n", _newline(text) + indent)
+def _write(value: object) -> str:
+    # On one line: a difference that a person is asked about should be short.
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _find(text: str, path: Path) -> int:

@@ -242,5 +242,6 @@ def _explain(invocation: Invocation) -> None:
     invocation.err.print(
         "sessions that start from now on report to Fleetspan; "
         "hooks carry prompts and tool inputs whatever --content says\n"
-        "next: fleetspan up, then a new session, then fleetspan ls"
+        "next: fleetspan up, then a new session, then fleetspan ls",
+        soft_wrap=True,
     )
