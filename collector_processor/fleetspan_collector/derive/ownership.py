@@ -244,8 +244,12 @@ def _requests(
     known = evidence.integers("UsageKnown") == 1
     above = tree.nearest(parents, is_call | is_agent)
     layer = np.where((above != tree.NONE) & is_call & is_call[above], above, tree.NONE)
+    of_session = is_session(evidence)
+    # What an SDK or the provider says of a call of Claude Code's, which knows it best.
+    told_again = is_call & (layer != tree.NONE) & of_session[layer] & ~of_session
+    layer = np.where(told_again, tree.NONE, layer)
     inner = np.flatnonzero(layer != tree.NONE)
-    counted = is_call.copy()
+    counted = is_call & ~told_again
     if len(inner):
         below = np.bincount(layer[inner], minlength=evidence.count)
         below_known = np.bincount(
@@ -260,8 +264,43 @@ def _requests(
         lent = inner[~known[inner] & known[layer[inner]] & (below[layer[inner]] == 1)]
         usage_of[lent] = layer[lent]
     rows = np.flatnonzero(counted)
-    rows = rows[~paired(evidence, rows, is_session(evidence))]
+    rows = rows[~paired(evidence, rows, of_session)]
+    rows = _without_known_requests(evidence, rows, of_session)
     return _without_repeats(evidence, rows), usage_of
+
+
+def _without_known_requests(
+    evidence: Columns, rows: Indexes, of_session: Mask
+) -> Indexes:
+    """Drop calls of a trace whose request another row of the same trace tells of better.
+
+    Providers name every request differently, but only traces that are linked are read
+    together, so a name counts within its trace.
+    """
+    named = rows[evidence.known("RequestId")[rows]]
+    if len(named) < 2:
+        return rows
+    own_trace = evidence.strings("TraceId")
+    trace = np.where(own_trace != "", own_trace, evidence.strings("GroupKey"))
+    same, count = codes(
+        evidence.strings("Tenant")[named],
+        trace[named],
+        evidence.strings("RequestId")[named],
+    )
+    if count == len(named):
+        return rows
+    # Best first: the session's word, then usage, then the earlier one, then by place.
+    order = np.lexsort(
+        (
+            named,
+            evidence.nanoseconds("StartTime")[named],
+            -evidence.integers("UsageKnown")[named],
+            ~of_session[named],
+        )
+    )
+    _, first = np.unique(same[order], return_index=True)
+    gone = np.setdiff1d(named, named[order[first]])
+    return np.setdiff1d(rows, gone)
 
 
 def _without_repeats(evidence: Columns, rows: Indexes) -> Indexes:

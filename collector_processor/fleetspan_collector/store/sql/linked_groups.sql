@@ -1,6 +1,11 @@
--- All groups that share a stated run with these, these included when they state one.
+-- All groups that belong together with these, these included when they have any.
 -- tokens:  database, groups (a condition on evidence)
 -- returns: Tenant String, GroupKey String
 SELECT DISTINCT Tenant, GroupKey
 FROM @database@.evidence_links
-WHERE (Tenant, RunId) IN (SELECT Tenant, RunId FROM @database@.evidence WHERE (@groups@) AND RunId != '')
+WHERE (Tenant, RunId) IN
+(
+    SELECT Tenant, arrayJoin([evidence.RunId, concat('trace ', evidence.GroupKey)]) AS Link
+    FROM @database@.evidence
+    WHERE (@groups@) AND Link != ''
+)

@@ -14,6 +14,9 @@ WITH
         GROUP BY Tenant, GroupKey, Key
         HAVING count() > 1
     ),
+    -- A span is named within its trace, whatever group it is in, so that the parent of one
+    -- may be in another; the rest is named within its group. A span id is 16 digits.
+    ((name, trace) -> sipHash64(Tenant, if(length(name) = 16 AND trace != '', trace, GroupKey), name)) AS node_of,
     -- One number, because the engine compares tuples slowly: the better source, then the
     -- better of its reports.
     bitOr(bitShiftLeft(toUInt64(SourceRank), 56), bitShiftRight(Rank, 8)) AS standing,
@@ -30,8 +33,8 @@ SELECT
     Tenant,
     GroupKey,
     Key,
-    sipHash64(Tenant, GroupKey, Key) AS Node,
-    if(best(ParentKey) = '', 0, sipHash64(Tenant, GroupKey, best(ParentKey))) AS ParentNode,
+    node_of(Key, TraceId) AS Node,
+    if(best(ParentKey) = '', 0, node_of(best(ParentKey), TraceId)) AS ParentNode,
     argMax(evidence.Kind, standing) AS Kind,
     best(evidence.RunId) AS RunId,
     best(evidence.AgentId) AS AgentId,
@@ -95,8 +98,8 @@ SELECT
     Tenant,
     GroupKey,
     Key,
-    sipHash64(Tenant, GroupKey, Key) AS Node,
-    if(ParentKey = '', 0, sipHash64(Tenant, GroupKey, ParentKey)) AS ParentNode,
+    node_of(Key, TraceId) AS Node,
+    if(ParentKey = '', 0, node_of(ParentKey, TraceId)) AS ParentNode,
     Kind,
     RunId,
     AgentId,
