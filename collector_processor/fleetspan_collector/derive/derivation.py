@@ -246,17 +246,8 @@ class Derivation:
     def _normalise(self, window: Window) -> set[Group]:
         tokens = {"database": self._database, "window": window.condition}
         rules = {**tokens, "rules_version": str(RULES_VERSION)}
-        if sessions := _CLAUDE_TABLES.get(window.signal):
-            table, statement, columns = sessions
-            lines = f"{self._database}.{table}"
-            self._insert_select("evidence", statement, {**rules, "lines": lines})
-            return _groups(
-                self._engine.arrow(
-                    _sql.render(
-                        "touched_sessions", table=table, sessions=columns, **tokens
-                    )
-                )
-            )
+        if window.signal in _CLAUDE_TABLES:
+            return self._normalise_claude(window, rules)
         if window.signal not in _OTLP_TABLES:
             return set()
         otlp = _OTLP_TABLES[window.signal]
@@ -273,6 +264,24 @@ class Derivation:
         if window.signal is Signal.TRACES:
             self._insert_select("otel_traces_trace_id_ts", "trace_bounds", tokens)
         return _groups(touched)
+
+    def _normalise_claude(self, window: Window, rules: dict[str, str]) -> set[Group]:
+        table, statement, sessions = _CLAUDE_TABLES[window.signal]
+        lines = f"{self._database}.{table}"
+        self._insert_select("evidence", statement, {**rules, "lines": lines})
+        tokens = {"database": self._database, "window": window.condition}
+        touched = _sql.render(
+            "touched_sessions", table=table, sessions=sessions, **tokens
+        )
+        groups = _groups(self._engine.arrow(touched))
+        if window.signal is Signal.TRANSCRIPT_LINES:
+            select = _sql.render("normalise_transcript_copies", **rules)
+            copies = self._engine.arrow(select)
+            # Rare, and a statement that inserts nothing still makes a part.
+            if copies.num_rows:
+                self._engine.insert_arrow("evidence", copies)
+                groups |= _groups(copies)
+        return groups
 
     def _insert_select(self, table: str, name: str, tokens: dict[str, str]) -> None:
         select = _sql.render(name, **tokens)

@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS @database@.claude_transcript_lines @on_cluster@
     Body String CODEC(ZSTD(3)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
     BatchOrdinal UInt32 CODEC(ZSTD(1)),
-    ReceivedAt DateTime64(9) CODEC(Delta(8), ZSTD(1))
+    ReceivedAt DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    INDEX idx_uuid Uuid TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = @replicated@ReplacingMergeTree
 PARTITION BY toDate(ReceivedAt)
