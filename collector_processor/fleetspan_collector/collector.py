@@ -42,6 +42,13 @@ from fleetspan_collector.receivers import (
     ReceiverMetrics,
     ReceiverSettings,
 )
+from fleetspan_collector.redact import (
+    ContentPolicy,
+    Protection,
+    RedactionMetrics,
+    RedactionSettings,
+    load_key,
+)
 from fleetspan_collector.store._engine import Engine, decoder
 from fleetspan_collector.store.cap import enforce_cap
 from fleetspan_collector.store.reader import StoreReader
@@ -185,6 +192,15 @@ class Collector:
             ),
             ReceiverMetrics(self._registry),
             tenant_of=lambda headers: settings.tenant,
+            protection=Protection(
+                RedactionSettings(
+                    policy=ContentPolicy(settings.content_policy),
+                    what=settings.redact,
+                    patterns=dict(settings.redact_patterns),
+                ),
+                load_key(settings.data),
+                RedactionMetrics(self._registry),
+            ),
         )
         grpc = http = None
         if settings.grpc is not None:

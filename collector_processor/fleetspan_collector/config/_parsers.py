@@ -5,6 +5,7 @@ Each raises `ValueError` or `TypeError` with what was expected; the caller adds 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -62,6 +63,48 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("expected a text in quotes")
     return value
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Make a reader of one of some words."""
+
+    def read(value: object) -> str:
+        word = text(value).strip().lower()
+        if word not in words:
+            raise ValueError("expected one of " + ", ".join(words))
+        return word
+
+    return read
+
+
+def some_of(*words: str) -> Callable[[object], tuple[str, ...]]:
+    """Make a reader of some of some words: a list, or a text with commas."""
+
+    def read(value: object) -> tuple[str, ...]:
+        given = value if isinstance(value, list) else text(value).split(",")
+        chosen = {text(word).strip().lower() for word in given}
+        if not chosen or not chosen <= set(words):
+            raise ValueError("expected one or more of " + ", ".join(words))
+        return tuple(word for word in words if word in chosen)
+
+    return read
+
+
+def patterns(value: object) -> tuple[tuple[str, str], ...]:
+    """Read RE2 expressions by name: a table, or a JSON object as text."""
+    # Imported here: commands that only read settings need not wait for it.
+    from fleetspan_collector.redact import check_pattern
+
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ValueError("expected a JSON object of names and patterns") from None
+    if not isinstance(value, dict):
+        raise TypeError("expected a table of names and patterns")
+    for name, pattern in value.items():
+        check_pattern(name, text(pattern))
+    return tuple(value.items())
 
 
 def flag(value: object) -> bool:

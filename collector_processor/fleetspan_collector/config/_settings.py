@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,10 @@ def show(value: object) -> str:
         return show_store(value)
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, tuple):
+        if value and isinstance(value[0], tuple):
+            return json.dumps(dict(value))
+        return ",".join(value)
     return str(value)
 
 
@@ -263,6 +268,31 @@ class Settings:
         zero="empty: only the built-in prices",
         shown="none",
         example="~/prices.json",
+    )
+    content_policy: str = _setting(
+        "redacted",
+        parse.one_of("none", "metadata", "redacted", "full"),
+        "What is kept of prompts, completions, arguments, results and instructions: "
+        "`none` of it, `metadata` (length and hash), `redacted`, or `full`, which also "
+        "redacts nothing anywhere.",
+    )
+    redact: tuple[str, ...] = _setting(
+        ("secrets",),
+        parse.some_of("secrets", "pii"),
+        "What is redacted before anything is kept: `secrets`, `pii` (e-mail, phone, "
+        "payment card, IBAN, IP address, US social security number), or both.",
+        zero="empty text: as if not set; see `content_policy`",
+        shown="secrets",
+        example="secrets,pii",
+    )
+    redact_patterns: tuple[tuple[str, str], ...] = _setting(
+        (),
+        parse.patterns,
+        "More patterns to redact: RE2 expressions by the name of their kind. In the file "
+        "a table, elsewhere a JSON object.",
+        zero="none",
+        shown="none",
+        example='{"order-number": "ORD-[0-9]{8}"}',
     )
     tenant: str = _setting(
         "",

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from .._errors import Refused
 from .._signals import Accepted, Signal, Sink, Submission
+from ..redact import Protection
 from ._admission import Admission, Reservation
 from ._answers import Failure, export_response, failure_of
-from ._faults import TooLarge, Undecodable
+from ._faults import TooLarge, Undecodable, Unprotected
+from ._json_text import shortened
 from ._otlp_json import decode_json
 from ._settings import ReceiverSettings
 from ._validate import Verdict, validate
@@ -26,6 +30,8 @@ TenantOf = Callable[[Mapping[str, str]], str]
 # Larger requests are decoded in a thread, one at a time: the event loop stays responsive
 # and only one large request at a time needs memory for its decoded form.
 _THREAD_FROM_BYTES = 1 << 20
+# What may hold secrets is gone through in Python; so much of it takes milliseconds.
+_REDACTED_IN_THREAD_FROM_BYTES = 1 << 14
 
 Prepared = TypeVar("Prepared")
 
@@ -45,6 +51,7 @@ class Intake:
         settings: The limits.
         metrics: What is counted.
         tenant_of: Whose a request is.
+        protection: Takes out what must not be kept; the defaults' unless given.
     """
 
     def __init__(
@@ -53,7 +60,9 @@ class Intake:
         settings: ReceiverSettings,
         metrics: ReceiverMetrics,
         tenant_of: TenantOf = no_tenant,
+        protection: Protection | None = None,
     ) -> None:
+        self._protection = protection or Protection.by_default()
         self.settings = settings
         self.metrics = metrics
         self.tenant_of = tenant_of
@@ -63,6 +72,7 @@ class Intake:
         self._sink = sink
         # Its own: the event loop's may be full of work that waits for us.
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large-request")
+        self._redaction = ThreadPoolExecutor(1, thread_name_prefix="redaction")
         self._logged: set[str] = set()
 
     async def export(
@@ -118,7 +128,14 @@ class Intake:
         return await asyncio.get_running_loop().run_in_executor(self._large, work)
 
     async def accept(self, submission: Submission) -> Accepted:
-        """Hand a submission to the sink; a client that hangs up does not interrupt it."""
+        """Hand a submission to the sink; a client that hangs up does not interrupt it.
+
+        Every input of every protocol comes through here, and nothing else leads to the
+        sink: what must not be kept is taken out here.
+        """
+        payload = await self._protect(submission.signal, submission.payload)
+        if payload is not submission.payload:
+            submission = replace(submission, payload=payload)
         task = asyncio.ensure_future(self._sink.accept(submission))
         try:
             return await asyncio.shield(task)
@@ -126,9 +143,36 @@ class Intake:
             task.add_done_callback(_retrieve)
             raise
 
+    async def _protect(self, signal: Signal, payload: bytes) -> bytes:
+        """Return what may be kept of a payload: mostly the same object.
+
+        Raises:
+            Unprotected: When it cannot be told; nothing is kept then.
+        """
+        size_bytes = len(payload)
+        if size_bytes < _REDACTED_IN_THREAD_FROM_BYTES:
+            return self._protected(signal, payload)
+        if size_bytes < _THREAD_FROM_BYTES and not self._protection.wants(payload):
+            return payload
+        return await asyncio.get_running_loop().run_in_executor(
+            self._redaction, self._protected, signal, payload
+        )
+
+    def _protected(self, signal: Signal, payload: bytes) -> bytes:
+        limit_bytes = self.settings.value_limit_bytes
+        try:
+            if not self._protection.wants(payload):
+                return payload
+            return self._protection.apply(
+                signal, payload, lambda text: shortened(text, limit_bytes)
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may hold content
+            raise Unprotected(error) from None
+
     def failure(self, error: Exception, signal: str, protocol: str) -> Failure:
         """Say how an error is answered, and count it; log a fault of ours once."""
         failure = failure_of(error, retry_after_s=self.settings.retry_after_s)
+        failure = replace(failure, message=self._protection.message(failure.message))
         self.metrics.refused.labels(signal, protocol, failure.reason).inc()
         if not isinstance(error, Undecodable | TooLarge | Refused):
             self.metrics.internal_faults.labels(signal, protocol).inc()
@@ -175,9 +219,10 @@ class Intake:
             self._logged.add(key)
             _log.error(
                 "a request failed inside the collector (%s); "
-                "further ones like it are only counted",
+                "further ones like it are only counted\n%s",
                 key,
-                exc_info=error,
+                # Not `exc_info`: an error's text may quote what was sent.
+                self._protection.message("".join(traceback.format_exception(error))),
             )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import re2
@@ -34,17 +34,19 @@ class Shape:
     Attributes:
         kind: Its name and patterns.
         holds: What a find, by text, start and end, must be besides.
-        compiled: Its pattern by itself: Python's ``re`` for ours, which are known to be
-            linear, as it is faster at one place; RE2 for the users'.
+        compile: Returns its pattern, compiled: by Python's ``re`` for ours, which are
+            known to be linear, as it is faster in short texts; by RE2 for the users'.
     """
 
     kind: Kind
     holds: Holds
-    compiled: Any
+    compile: Callable[[], Any]
 
+
+_compiled = cache(compile_kind)
 
 SECRETS: Final = tuple(
-    Shape(kind, partial(holds, kind), compile_kind(kind)) for kind in KINDS
+    Shape(kind, partial(holds, kind), partial(_compiled, kind)) for kind in KINDS
 )
 """The shapes that the SDK and the collector share."""
 
@@ -148,12 +150,12 @@ class Finder:
     ) -> Iterator[Any]:
         begins = self._begins.get(rank)
         if begins is None:
-            yield from shape.compiled.finditer(where)
+            yield from shape.compile().finditer(where)
             return
         done = 0
         for hint in begins.finditer(text):
             if hint.start() >= done:
-                match = shape.compiled.match(where, hint.start())
+                match = shape.compile().match(where, hint.start())
                 if match is not None:
                     yield match
                     done = match.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from fleetspan._secret_kinds import Kind
@@ -71,7 +72,7 @@ def _shape(
     return Shape(
         Kind(name=name, pattern=pattern, literals=(), hint=hint or pattern),
         lambda text, start, end: is_one(text[start:end]),
-        compile_bytes(pattern),
+        partial(compile_bytes, pattern),
     )
 
 

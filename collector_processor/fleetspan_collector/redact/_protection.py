@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -16,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
+from prometheus_client import CollectorRegistry
 
 from fleetspan._redaction import Redactor
 from fleetspan._secret_kinds import Kind
@@ -116,6 +119,12 @@ class Protection:
                 Leaf.KEY_VALUE: self._values.key_value,
                 Leaf.ANY_VALUE: self._values.any_value,
             }
+
+    @classmethod
+    def by_default(cls) -> Protection:
+        """Return one with the default settings and a key of its own, counting for itself."""
+        registry = CollectorRegistry()
+        return cls(RedactionSettings(), os.urandom(32), RedactionMetrics(registry))
 
     def _count(self, kind: str) -> None:
         self._metrics.redacted.labels(kind).inc()
@@ -263,7 +272,7 @@ def _shapes(settings: RedactionSettings) -> tuple[Shape, ...]:
     for name, pattern in settings.patterns.items():
         check_pattern(name, pattern)
         kind = Kind(name=name, pattern=pattern, literals=(), hint=pattern)
-        shapes.append(Shape(kind, _never_empty, compile_bytes(pattern)))
+        shapes.append(Shape(kind, _never_empty, partial(compile_bytes, pattern)))
     if SECRET_SHAPES in settings.what:
         shapes += SECRETS
     if PERSONAL_DATA in settings.what:
