@@ -6,8 +6,11 @@ import hashlib
 import json
 from typing import Final
 
+from fleetspan._redaction import of_this_process
+
 # Longest piece of content that is recorded, in characters: a span must fit a request.
 MAX_CONTENT_CHARS: Final = 262_144
+_LONGEST_SECRET_CHARS: Final = 8_192
 
 
 def _opaque(value: object) -> str:
@@ -46,12 +49,19 @@ def digest(data: bytes) -> str:
 
 
 def readable(value: object) -> str:
-    """Return a value as the text that content capture records, cut when very long."""
+    """Return a value as the text that content capture records.
+
+    Secrets are replaced by markers, and what is very long is cut.
+    """
     if isinstance(value, bytes | bytearray):
         text = bytes(value).decode("utf-8", "replace")
     else:
         text = value if isinstance(value, str) else _readable.encode(value)
-    if len(text) > MAX_CONTENT_CHARS:
-        left_out = len(text) - MAX_CONTENT_CHARS
+    left_out = max(len(text) - MAX_CONTENT_CHARS, 0)
+    if left_out:
+        # A little more than is kept: a secret that is cut in two is not known as one.
+        text = text[: MAX_CONTENT_CHARS + _LONGEST_SECRET_CHARS]
+    text = of_this_process().text(text)
+    if left_out:
         text = f"{text[:MAX_CONTENT_CHARS]} [cut: {left_out} more characters]"
     return text

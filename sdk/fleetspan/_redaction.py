@@ -14,9 +14,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Protocol
 
-from fleetspan._secret_kinds import KINDS, Check, Kind
+from fleetspan._secret_kind import Check, Kind
+from fleetspan._secret_kinds import KINDS
 
 MARK: Final = b"[redacted:"
 _HASH_BYTES: Final = 3
@@ -238,7 +240,7 @@ class _Standard:
         self._kinds = [
             (kind, tuple(word.encode() for word in kind.literals)) for kind in kinds
         ]
-        self._compiled: dict[Kind, re.Pattern[bytes]] = {}
+        self._compiled: dict[str, re.Pattern[bytes]] = {}
 
     def __call__(self, text: bytes) -> Sequence[Found]:
         lowered = text.lower()
@@ -247,16 +249,18 @@ class _Standard:
             where = lowered if kind.ignore_case else text
             if not any(word in where for word in words):
                 continue
-            for match in self._pattern(kind).finditer(where):
+            if kind.gate and not self._pattern(kind.gate).search(where):
+                continue
+            for match in self._pattern(kind.pattern).finditer(where):
                 start, end = match.span(match.lastindex or 0)
                 if holds(kind, text, start, end):
                     found.append((rank, Found(start, end, kind)))
         return without_overlaps(found)
 
-    def _pattern(self, kind: Kind) -> re.Pattern[bytes]:
-        pattern = self._compiled.get(kind)
+    def _pattern(self, text: str) -> re.Pattern[bytes]:
+        pattern = self._compiled.get(text)
         if pattern is None:
-            pattern = self._compiled[kind] = compile_kind(kind)
+            pattern = self._compiled[text] = re.compile(text.encode())
         return pattern
 
 
@@ -292,6 +296,7 @@ find_secrets: Final[Finder] = _Standard(KINDS)
 """Finds the built-in shapes, with the standard library alone."""
 
 
+@cache
 def of_this_process() -> Redactor:
-    """Return a redactor whose hashes compare within this process only."""
+    """Return a redactor whose hashes compare within this process, and its children."""
     return Redactor(os.urandom(32))

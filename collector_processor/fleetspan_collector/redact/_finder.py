@@ -17,7 +17,8 @@ from typing import Any, Final
 import re2
 
 from fleetspan._redaction import Found, compile_kind, holds, without_overlaps
-from fleetspan._secret_kinds import KINDS, Kind
+from fleetspan._secret_kind import Kind
+from fleetspan._secret_kinds import KINDS
 
 # Text may be escaped: then only a closer look can tell.
 _ESCAPED: Final = r"\\u00[2-7][0-9a-fA-F]|\\x[2-7][0-9a-fA-F]"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from fleetspan._secret_kinds import Kind
+from fleetspan._secret_kind import Kind
 
 from ._finder import Shape, compile_bytes
 

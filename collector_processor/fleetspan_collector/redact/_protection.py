@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from prometheus_client import CollectorRegistry
 
 from fleetspan._redaction import Redactor
-from fleetspan._secret_kinds import Kind
+from fleetspan._secret_kind import Kind
 from fleetspan_collector._claude_inputs import ClaudeHook, TranscriptLines
 from fleetspan_collector._signals import Signal
 
