@@ -16,6 +16,7 @@ from fleetspan_collector.cli.ls_command import short_ids
 
 _GAP: Final = 1
 _LEAST_KEY: Final = 10
+_NARROW: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,17 @@ def _difference(amounts: Amounts) -> str:
 
 
 _COLUMNS: Final[Mapping[str, _Column]] = {
-    "calls": _Column("calls", lambda a: count(a["calls"]), 5),
-    "input": _Column("input", lambda a: count(a["input_tokens"]), 8),
-    "output": _Column("output", lambda a: count(a["output_tokens"]), 9),
-    "read": _Column("cache\nread", lambda a: count(a["cache_read_tokens"]), 7),
-    "write": _Column("cache\nwrite", lambda a: count(a["cache_write_tokens"]), 6),
-    "5m": _Column("write\n5m", lambda a: count(a["cache_write_5m_tokens"]), 4),
-    "1h": _Column("write\n1h", lambda a: count(a["cache_write_1h_tokens"]), 4),
+    "calls": _Column("calls", lambda a: count(a["calls"]), 3),
+    "input": _Column("input", lambda a: count(a["input_tokens"]), 7),
+    "output": _Column("output", lambda a: count(a["output_tokens"]), 8),
+    "read": _Column("cache\nread", lambda a: count(a["cache_read_tokens"]), 6),
+    "write": _Column("cache\nwrite", lambda a: count(a["cache_write_tokens"]), 5),
+    "5m": _Column("write\n5m", lambda a: count(a["cache_write_5m_tokens"]), 2),
+    "1h": _Column("write\n1h", lambda a: count(a["cache_write_1h_tokens"]), 2),
     "unpriced": _Column("un-\npriced", lambda a: str(a["unpriced_calls"]), 1),
     "cost": _Column("cost", _cost, 99),
-    "reported": _Column("reported", lambda a: usd(a["reported_cost_usd"]), 3),
-    "difference": _Column("differ-\nence", _difference, 3),
+    "reported": _Column("reported", lambda a: usd(a["reported_cost_usd"]), 4),
+    "difference": _Column("differ-\nence", _difference, 4),
 }
 
 
@@ -79,7 +80,7 @@ def cost_table(
         zone: The zone of times that are shown; the machine's own when None.
         width: Characters of the terminal.
     """
-    keys = _keys(lines, by, zone)
+    keys = _keys(lines, by, zone, short=width < _NARROW)
     amounts = [*(line.amounts for line in lines), totals]
     cells = {
         name: [column.cell(each) for each in amounts]
@@ -159,25 +160,27 @@ def _chosen(cells: Mapping[str, list[str]], totals: Amounts, room: int) -> list[
 
 
 def _keys(
-    lines: Sequence[Line], by: Sequence[str], zone: tzinfo | None
+    lines: Sequence[Line], by: Sequence[str], zone: tzinfo | None, *, short: bool
 ) -> list[list[str]]:
     """Return what each line is called, one word for each grouping."""
-    columns = [_words(lines, name, zone) for name in by]
+    columns = [_words(lines, name, zone, short=short) for name in by]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _words(lines: Sequence[Line], name: str, zone: tzinfo | None) -> list[str]:
+def _words(
+    lines: Sequence[Line], name: str, zone: tzinfo | None, *, short: bool
+) -> list[str]:
     labels = [line.labels[name] for line in lines]
     if name == "block":
-        return [_block(line, zone) for line in lines]
+        return [_block(line, zone, short=short) for line in lines]
     if name in TIMES:
         return [label or "?" for label in labels]
     if name in ("session", "agent"):
-        short = short_ids(list(dict.fromkeys(label for label in labels if label)))
-        ids = [short[label] if label else "?" for label in labels]
+        cut = short_ids(list(dict.fromkeys(label for label in labels if label)))
+        ids = [cut[label] if label else "?" for label in labels]
         if name == "session":
             return ids
-        return [_agent(line, cut) for line, cut in zip(lines, ids, strict=True)]
+        return [_agent(line, each) for line, each in zip(lines, ids, strict=True)]
     return [plain(label) if label else "?" for label in labels]
 
 
@@ -187,9 +190,11 @@ def _agent(line: Line, short_id: str) -> str:
     return f"{short_id} {plain(called)}" if called else short_id
 
 
-def _block(line: Line, zone: tzinfo | None) -> str:
+def _block(line: Line, zone: tzinfo | None, *, short: bool) -> str:
     if line.block is None:
         return "?"
     start = datetime.fromtimestamp(line.block.start // 1_000_000_000, zone)
+    if short:
+        return f"{start:%m-%d %H:%M}"
     end = datetime.fromtimestamp(line.block.end // 1_000_000_000, zone)
     return f"{start:%Y-%m-%d %H:%M}-{end:%H:%M}"

@@ -267,7 +267,7 @@ class Settings:
         "A file of prices that go before the built-in price table.",
         zero="empty: only the built-in prices",
         shown="none",
-        example="~/prices.json",
+        example="~/prices.toml",
     )
     content_policy: str = _setting(
         "redacted",
