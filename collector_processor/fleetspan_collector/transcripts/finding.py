@@ -98,13 +98,16 @@ def find_transcripts(places: Iterable[Path]) -> Found:
         real = Path(os.path.realpath(place))
         if real.is_dir():
             projects = real / "projects"
-            _look_into(projects if projects.is_dir() else real, found, seen)
-        elif real.exists():
+            inside = projects if projects.is_dir() else real
+            _look_into(Path(os.path.realpath(inside)), found, seen)
+        elif real.is_file():
             _take(real, "", found)
             _look_into(real.with_suffix("") / _SUBAGENTS, found, seen)
-            _take(real.with_suffix(META), "", found)
+            meta = real.with_suffix(META)
+            if meta.is_file():
+                _take(meta, "", found)
         else:
-            found.unreadable[real] = "it does not exist"
+            found.unreadable[real] = "it is no file and no folder"
     found.files = dict(sorted(found.files.items()))
     return found
 
@@ -117,12 +120,18 @@ def _look_into(folder: Path, found: Found, seen: set[tuple[int, int]]) -> None:
         if entries is None:
             continue
         files, folders = entries
-        for name in files:
+        for name, is_link in files.items():
             if name.endswith((LINES, META)):
-                _take(Path(os.path.realpath(folder / name)), session_id, found)
+                # The folder's path is real, so only a link has another real one.
+                path = folder / name
+                _take(
+                    Path(os.path.realpath(path)) if is_link else path, session_id, found
+                )
         is_session = _SUBAGENTS in folders and not session_id
-        for name in folders:
+        for name, is_link in folders.items():
             inside = folder / name
+            if is_link:
+                inside = Path(os.path.realpath(inside))
             if session_id:
                 waiting.append((inside, session_id))
             elif is_session:
@@ -148,33 +157,32 @@ def _session_of(folder: Path) -> str:
 
 def _entries(
     folder: Path, found: Found, seen: set[tuple[int, int]]
-) -> tuple[list[str], list[str]] | None:
-    """Names of the files and of the folders in a folder that was not seen before."""
+) -> tuple[dict[str, bool], dict[str, bool]] | None:
+    """Files and folders in a folder not seen before, with whether each is a link."""
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in seen:
             return None
         seen.add((status.st_dev, status.st_ino))
-        files: list[str] = []
-        folders: list[str] = []
+        files: dict[str, bool] = {}
+        folders: dict[str, bool] = {}
         with os.scandir(folder) as entries:
-            for entry in entries:
-                (folders if entry.is_dir() else files).append(entry.name)
+            for entry in sorted(entries, key=lambda each: each.name):
+                if entry.is_dir():
+                    folders[entry.name] = entry.is_symlink()
+                elif entry.is_file():
+                    files[entry.name] = entry.is_symlink()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         found.unreadable[folder] = error.strerror or str(error)
         return None
-    return sorted(files), sorted(folders)
+    return files, folders
 
 
 def _take(path: Path, session_id: str, found: Found) -> None:
     name = path.name
-    try:
-        if path in found.files or not path.is_file():
-            return
-    except OSError as error:
-        found.unreadable[path] = error.strerror or str(error)
+    if path in found.files:
         return
     is_meta = name.endswith(META)
     if not is_meta and not name.endswith(LINES):

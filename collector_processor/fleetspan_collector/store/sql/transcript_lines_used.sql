@@ -6,32 +6,39 @@
 --
 -- A reply is one line per content block, each with the usage of the whole so far: the
 -- largest of each number is the final one. One look at the JSON of a line, and only of
--- lines that may say something: parsing is what this costs.
+-- lines that may say something. Elements by `tupleElement`: with dots they become
+-- subcolumns, which cost four times the whole statement where files are small.
+WITH
+    tupleElement(said, 'message') AS message,
+    tupleElement(message, 'usage') AS usage,
+    tupleElement(usage, 'cache_creation') AS written,
+    parseDateTime64BestEffortOrNull(tupleElement(said, 'timestamp'), 9, 'UTC') AS at
 SELECT
     toUInt32OrZero(splitByChar('.', _file)[1]) AS File,
-    said.type = 'assistant' AS IsCall,
-    said.requestId AS RequestId,
-    said.message.id AS MessageId,
-    if(RequestId = '' AND MessageId = '', said.uuid, '') AS Uuid,
-    said.sessionId AS SessionId,
-    said.requestSessionId AS RequestSessionId,
-    said.agentId AS AgentId,
-    min(parseDateTime64BestEffortOrNull(said.timestamp, 9, 'UTC')) AS FirstAt,
-    argMin(said.cwd, parseDateTime64BestEffortOrZero(said.timestamp, 9, 'UTC')) AS Cwd,
-    max(said.message.model) AS Model,
-    max(said.version) AS ClientVersion,
-    max(said.message.usage.input_tokens) AS InputTokens,
-    max(said.message.usage.cache_read_input_tokens) AS CacheReadTokens,
-    max(said.message.usage.cache_creation_input_tokens) AS CacheWriteTokens,
-    max(said.message.usage.cache_creation.ephemeral_5m_input_tokens) AS CacheWrite5mTokens,
-    max(said.message.usage.cache_creation.ephemeral_1h_input_tokens) AS CacheWrite1hTokens,
-    max(said.message.usage.output_tokens) AS OutputTokens,
-    max(said.message.usage.output_tokens_details.thinking_tokens) AS ReasoningTokens,
-    max(said.message.usage.server_tool_use.web_search_requests) AS WebSearches,
-    max(said.costUSD) AS ReportedCostUsd,
-    max(said.message.usage.speed) AS Speed,
-    max(said.message.usage.service_tier) AS Tier,
-    max(said.message.usage.inference_geo) AS Place
+    tupleElement(said, 'type') AS Type,
+    Type = 'assistant' AS IsCall,
+    if(IsCall, tupleElement(said, 'requestId'), '') AS RequestId,
+    if(IsCall, tupleElement(message, 'id'), '') AS MessageId,
+    if(IsCall AND RequestId = '' AND MessageId = '', tupleElement(said, 'uuid'), '') AS Uuid,
+    tupleElement(said, 'sessionId') AS SessionId,
+    tupleElement(said, 'requestSessionId') AS RequestSessionId,
+    tupleElement(said, 'agentId') AS AgentId,
+    min(at) AS FirstAt,
+    argMin(tupleElement(said, 'cwd'), ifNull(at, toDateTime64(0, 9, 'UTC'))) AS Cwd,
+    max(tupleElement(message, 'model')) AS Model,
+    max(tupleElement(said, 'version')) AS ClientVersion,
+    max(tupleElement(usage, 'input_tokens')) AS InputTokens,
+    max(tupleElement(usage, 'cache_read_input_tokens')) AS CacheReadTokens,
+    max(tupleElement(usage, 'cache_creation_input_tokens')) AS CacheWriteTokens,
+    max(tupleElement(written, 'ephemeral_5m_input_tokens')) AS CacheWrite5mTokens,
+    max(tupleElement(written, 'ephemeral_1h_input_tokens')) AS CacheWrite1hTokens,
+    max(tupleElement(usage, 'output_tokens')) AS OutputTokens,
+    max(tupleElement(tupleElement(usage, 'output_tokens_details'), 'thinking_tokens')) AS ReasoningTokens,
+    max(tupleElement(tupleElement(usage, 'server_tool_use'), 'web_search_requests')) AS WebSearches,
+    max(tupleElement(said, 'costUSD')) AS ReportedCostUsd,
+    max(tupleElement(usage, 'speed')) AS Speed,
+    max(tupleElement(usage, 'service_tier')) AS Tier,
+    max(tupleElement(usage, 'inference_geo')) AS Place
 FROM
 (
     SELECT
@@ -66,6 +73,5 @@ FROM
     FROM file('@files@', 'LineAsString', 'line String')
     WHERE position(line, '"usage"') > 0 OR position(line, '"queue-operation"') > 0 OR position(line, '"api-request"') > 0
 )
-WHERE (said.type = 'assistant' AND said.message.usage.output_tokens IS NOT NULL AND said.message.model != '<synthetic>')
-    OR said.type IN ('queue-operation', 'api-request')
 GROUP BY ALL
+HAVING (IsCall AND OutputTokens IS NOT NULL AND Model != '<synthetic>') OR Type IN ('queue-operation', 'api-request')
