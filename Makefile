@@ -2,9 +2,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fleetspan/claude-client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format clean
+.PHONY: help demo test live bench lint format clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -30,6 +31,9 @@ demo: $(VENV)/.ready ## Run a believable fleet through real OTLP into the embedd
 
 test: $(VENV)/.dev ## Run the tests.
 	$(BIN)/python -m pytest
+
+live: $(VENV)/.dev ## Run the tests with a real client of Claude Code (380 MB, kept in a cache folder), offline.
+	$(PYTHON) -m venv $(CLIENT) && $(CLIENT)/bin/python -m pip install --quiet --upgrade claude-agent-sdk && FLEETSPAN_CLAUDE_CLI=$(CLIENT) $(BIN)/python -m pytest tests/collector_processor/claude_code/live
 
 bench: $(VENV)/.bench ## Measure, beside peers, and write bench-results/*.json.
 	$(BIN)/python -m tests.benchmarks

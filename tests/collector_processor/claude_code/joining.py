@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -26,6 +26,14 @@ from tests.collector_processor.embedded import Embedded
 
 Facts = dict[tuple[str, str, str], Any]
 
+
+class Rows(Protocol):
+    """Where canonical rows can be asked for."""
+
+    def rows(self, table: str, condition: str, /) -> list[dict[str, Any]]:
+        """Return the rows of a table."""
+
+
 TOKENS: Final = (
     "InputTokens",
     "OutputTokens",
@@ -42,9 +50,14 @@ NEVER_ANSWERED: Final = {"crash": "a8b1f2a1ad6f2bf1f"}
 
 
 def truth(name: str) -> Facts:
+    """Return what really happened in a capture."""
+    return truth_of(captures.expected(name))
+
+
+def truth_of(expected: Mapping[str, Any]) -> Facts:
     """Return what really happened, from what the fake provider answered."""
     facts: Facts = {}
-    for agent in captures.expected(name)["agents"]:
+    for agent in expected["agents"]:
         session = agent["session_id"]
         agent_id = agent["agent_id"] or session
         sub = agent["agent_id"] is not None
@@ -81,7 +94,7 @@ def _call(request_id: str, agent_id: str) -> Facts:
     }
 
 
-def found(store: Embedded, tenant: str) -> Facts:
+def found(store: Rows, tenant: str) -> Facts:
     """Return what the canonical rows of a tenant say, ``None`` for unknown."""
     facts: Facts = {}
     for row in store.rows("agents", f"Tenant = '{tenant}'"):

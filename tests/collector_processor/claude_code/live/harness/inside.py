@@ -1,0 +1,163 @@
+"""Plays one scenario inside the network namespace and writes down what came of it.
+
+``python -m tests.collector_processor.claude_code.live.harness.inside SCENARIO ROOT CLIENT``
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from tests.collector_processor.claude_code.live.harness import loopback
+from tests.collector_processor.claude_code.live.harness.stage import (
+    ALLOWED,
+    Ended,
+    Stage,
+)
+from tests.collector_processor.running import Collector, poll
+
+SESSION: Final = "11111111-1111-4111-8111-111111111111"
+OFTEN: Final = {
+    "OTEL_METRIC_EXPORT_INTERVAL": "2000",
+    "OTEL_LOGS_EXPORT_INTERVAL": "500",
+    "OTEL_TRACES_EXPORT_INTERVAL": "500",
+}
+"""So that much is under way whenever the collector goes."""
+
+_TREE: Final = ("SCRIPT-MAIN please run the plan", "--session-id", SESSION, *ALLOWED)
+_TABLES: Final = ("runs", "agents", "llm_calls", "tool_calls")
+
+
+def tree(stage: Stage) -> dict[str, Any]:
+    """Everything on, nothing goes wrong; transcripts are followed as they grow."""
+    stage.fleetspan("claude", "install", "--yes", "--content", "full")
+    with stage.collector() as collector:
+        follower = stage.follow()
+        ended = stage.run(*_TREE, name="main", **OFTEN)
+        _wait_for_hooks(stage, collector)
+        follower.send_signal(signal.SIGTERM)
+        followed, _ = follower.communicate(timeout=60)
+        return _outcome(stage, collector, ended) | {"followed": json.loads(followed)}
+
+
+def restart(stage: Stage) -> dict[str, Any]:
+    """The collector is killed in the middle and started again some answers later."""
+    stage.fleetspan("claude", "install", "--yes")
+    collector = stage.collector().wait_until_ready()
+    client = stage.begin(*_TREE, name="main", **OFTEN)
+    poll(lambda: stage.answers >= 6, "the run is under way")
+    collector.kill()
+    poll(lambda: stage.answers >= 9, "the run has gone on without the collector")
+    missed = _spooled(stage)
+    with stage.collector() as collector:
+        still_running = client.process.poll() is None
+        ended = client.wait()
+        _wait_for_hooks(stage, collector)
+        stage.fleetspan("claude", "import")
+        outcome = _outcome(stage, collector, ended)
+    return outcome | {"spooled_meanwhile": missed, "back_in_time": still_running}
+
+
+def absent(stage: Stage) -> dict[str, Any]:
+    """No collector at all, until long after the client has ended."""
+    stage.fleetspan("claude", "install", "--yes")
+    ended = stage.run(*_TREE, name="main")
+    spooled = _spooled(stage)
+    with stage.collector() as collector:
+        _wait_for_hooks(stage, collector)
+        stage.fleetspan("claude", "import", str(stage.projects))
+        return _outcome(stage, collector, ended) | {"spooled_meanwhile": spooled}
+
+
+def bare(stage: Stage) -> dict[str, Any]:
+    """A client that nothing was installed for."""
+    return {"client": _of(stage.run(*_TREE, name="main"))}
+
+
+def _spool_files(stage: Stage) -> list[Path]:
+    folder = stage.home / ".local" / "state" / "fleetspan" / "hooks"
+    return [
+        path
+        for path in folder.glob("*/*")
+        if path.is_file() and not path.name.startswith(".")
+    ]
+
+
+def _spooled(stage: Stage) -> int:
+    return len(_spool_files(stage))
+
+
+def _wait_for_hooks(stage: Stage, collector: Collector) -> None:
+    """Return once no hook of the client is kept any more, and the last one has come."""
+    ends = "Event = 'SessionEnd'"
+
+    def arrived() -> bool:
+        return not _spool_files(stage) and collector.count("claude_hooks", ends) >= 1
+
+    poll(arrived, "all hooks have arrived")
+    collector.settle()
+
+
+def _outcome(stage: Stage, collector: Collector, ended: Ended) -> dict[str, Any]:
+    collector.settle()
+    tables = {
+        table: collector.sql(f"SELECT * FROM otel.{table} WHERE RunId = '{SESSION}'")
+        for table in _TABLES
+    }
+    status, _, body = collector.request("web", "GET", f"/api/v1/runs/{SESSION}")
+    assert status == 200, body
+    raw = {
+        feed: collector.count(table)
+        for feed, table in (
+            ("spans", "otel_traces"),
+            ("events", "otel_logs"),
+            ("hooks", "claude_hooks"),
+            ("lines", "claude_transcript_lines"),
+        )
+    }
+    hooks = collector.sql(
+        "SELECT Event, toUInt32(count()) AS n FROM otel.claude_hooks GROUP BY Event"
+    )
+    return {
+        "expected": stage.expected(),
+        "tables": tables,
+        "shown": json.loads(body),
+        "raw": raw,
+        "hooks": {row["Event"]: row["n"] for row in hooks},
+        "stopped": collector.stop(),
+        "client": _of(ended),
+    }
+
+
+def _of(ended: Ended) -> dict[str, Any]:
+    return {
+        "code": ended.code,
+        "seconds": ended.seconds,
+        "stderr": ended.stderr,
+        "results": ended.results,
+    }
+
+
+SCENARIOS: Final[dict[str, Callable[[Stage], dict[str, Any]]]] = {
+    "tree": tree,
+    "restart": restart,
+    "absent": absent,
+    "bare": bare,
+}
+
+
+def main() -> None:
+    """Play the scenario that the arguments name."""
+    name, root, client = sys.argv[1:]
+    loopback.bring_up()
+    with Stage(Path(root), Path(client)) as stage:
+        outcome = SCENARIOS[name](stage)
+    (Path(root) / "outcome.json").write_text(json.dumps(outcome, indent=1))
+
+
+if __name__ == "__main__":
+    main()

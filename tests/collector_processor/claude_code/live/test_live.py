@@ -1,0 +1,113 @@
+"""The real client, a scripted provider and `fleetspan up`, with a loopback alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.collector_processor.claude_code.live.playing import (
+    Outcome,
+    missing,
+    play,
+    version,
+)
+
+pytestmark = [
+    pytest.mark.claude_code,
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
+]
+
+
+@pytest.fixture(scope="module", params=["tree", "restart", "absent"])
+def outcome(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    """One run of the client, with whatever it is to meet."""
+    return play(request.param, tmp_path_factory.mktemp("live") / request.param)
+
+
+def test_canonical_rows_equal_the_truth(outcome: Outcome) -> None:
+    """Agents, parents, types, spawning calls, requests, tools and tokens are the truth.
+
+    With everything on; with the collector killed and started again meanwhile; and with
+    none until long after.
+    """
+    assert outcome.differences() == {}, outcome.root
+
+
+def test_costs_equal_the_clients(outcome: Outcome) -> None:
+    """Each call costs what its tokens do; the whole, what the client itself says."""
+    told, true = outcome.found, outcome.truth
+    costs = {key for key in true if key[2] == "cost"}
+    assert len(costs) == 17
+    for key in costs:
+        assert told[key] == pytest.approx(true[key], rel=0.005), key
+    says = outcome.document["client"]["results"][-1]["total_cost_usd"]
+    assert sum(told[key] for key in costs) == pytest.approx(says, rel=0.005)
+
+
+def test_the_tree_is_shown(outcome: Outcome) -> None:
+    """One run of five agents, each over and at work once; the fifth is in the fourth."""
+    shown = outcome.document["shown"]
+    assert [agent["status"] for agent in shown["agents"]] == ["ok"] * 5
+    depth = {agent["agent_id"]: agent["parent"] for agent in shown["agents"]}
+    assert sum(parent is None for parent in depth.values()) == 1
+    assert sum(parent == shown["run_id"] for parent in depth.values()) == 3
+    rows = outcome.rows("agents", "")
+    assert [row["Activations"] for row in rows] == [1] * 5
+    assert outcome.document["stopped"] == 0
+
+
+def test_the_client_notices_nothing(outcome: Outcome) -> None:
+    """Whatever the collector does, the client ends well and writes no complaint."""
+    ended = outcome.document["client"]
+    assert (ended["code"], ended["stderr"]) == (0, "")
+    assert [each["result"] for each in ended["results"]] == [
+        "MAIN DONE.",
+        "MAIN acknowledges the background result.",
+    ]
+
+
+def test_every_hook_arrives_once(outcome: Outcome) -> None:
+    """What was refused while the collector was away comes from the spool, once."""
+    assert outcome.document["hooks"] == {
+        "SessionStart": 1,
+        "UserPromptSubmit": 2,
+        "PreToolUse": 14,
+        "PostToolUse": 12,
+        "PostToolUseFailure": 2,
+        "PostToolBatch": 11,
+        "SubagentStart": 4,
+        "SubagentStop": 4,
+        "Stop": 2,
+        "SessionEnd": 1,
+    }
+    if "spooled_meanwhile" in outcome.document:
+        assert outcome.document["spooled_meanwhile"] > 0
+
+
+def test_without_a_collector_the_client_is_as_without_anything(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Result, exit code and output are those of a client that nothing is installed for.
+
+    How long both take is printed, and no more: a machine may be busy.
+    """
+    root = tmp_path_factory.mktemp("beside")
+    ended = {
+        name: play(name, root / name).document["client"] for name in ("bare", "absent")
+    }
+    results = {
+        name: [(each["subtype"], each["result"]) for each in client["results"]]
+        for name, client in ended.items()
+    }
+    assert results["absent"] == results["bare"]
+    assert ended["absent"]["code"] == ended["bare"]["code"] == 0
+    assert ended["absent"]["stderr"] == ended["bare"]["stderr"] == ""
+    bare_s, absent_s = (ended[name]["seconds"] for name in ("bare", "absent"))
+    with capsys.disabled():
+        print(  # noqa: T201 - a figure, for people
+            f"\n{version()}: {absent_s:.2f} s with hooks and telemetry to nobody,"
+            f" {bare_s:.2f} s without anything, {absent_s / bare_s:.2f} times"
+        )
