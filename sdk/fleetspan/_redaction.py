@@ -23,6 +23,7 @@ from fleetspan._secret_kinds import KINDS
 MARK: Final = b"[redacted:"
 _HASH_BYTES: Final = 3
 _MARKER: Final = re.compile(rb"\[redacted:[A-Za-z0-9-]+:[0-9a-f]{6}\]")
+_SHORTEST_QUOTED: Final = 4
 _LONGEST_QUOTED: Final = 65_536
 
 # A run of backslashes is always taken whole, so that this is linear.
@@ -134,11 +135,15 @@ class Redactor:
                 closing = _closing_quote(data, start, end)
                 if closing > end:
                     end, value = closing, data[start:closing]
+                if end - start < _SHORTEST_QUOTED:
+                    continue
             # Never through the middle of a character.
             while end < len(data) and data[end] & 0xC0 == 0x80:
                 end += 1
             parts += (data[done:start], self._instead(each.kind, value))
             done = end
+        if not done:
+            return data
         parts.append(data[done:])
         return b"".join(parts)
 

@@ -37,7 +37,7 @@ _PASSWORD_LITERALS: Final = ("passw", "passphrase", "passcode", "pwd", "pgpass")
 _KEY_LITERALS: Final = ("key", "secret", "token")
 # Quoted, or bare; only one of the groups takes part.
 _VALUE: Final = (
-    r"(?:\"([^\"\n\x00]{4,500})|'([^'\n\x00]{4,500})"
+    r"(?:\"([^\"\n\x00]{1,500})|'([^'\n\x00]{1,500})"
     r"|([^\s\"'`&;,<>(){}\[\]\\|\x00]{6,256}))"
 )
 

@@ -72,9 +72,7 @@ def _pem(title: str) -> Callable[[_Maker], Planted]:
         lines = [maker.some(_BASE64, 64) for _ in range(5)]
         dashes = "-" * 5
         head, foot = f"{dashes}BEGIN {title}{dashes}", f"{dashes}END {title}{dashes}"
-        return Planted(
-            "private-key", "\n".join([head, *lines, foot, ""]), lines[2]
-        )
+        return Planted("private-key", "\n".join([head, *lines, foot, ""]), lines[2])
 
     return planted
 
@@ -95,7 +93,9 @@ def _jwt(maker: _Maker) -> str:
         return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
     claims = {"sub": maker.some(_HEX, 12), "iat": maker.random.randrange(10**9)}
-    return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.{maker.some(_URL, 43)}"
+    return (
+        f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.{maker.some(_URL, 43)}"
+    )
 
 
 def _discord(maker: _Maker) -> str:
@@ -151,9 +151,7 @@ KEY_SHAPED: Final[tuple[Callable[[_Maker], Planted], ...]] = (
     _bare("npm-token", lambda m: "npm" + "_" + m.some(_WORD, 36)),
     _bare("pypi-token", lambda m: "pypi-" + "AgEIcHlwaS5vcmc" + m.some(_URL, 120)),
     _bare("twilio-key", lambda m: "SK" + m.some(_HEX, 32)),
-    _bare(
-        "sendgrid-key", lambda m: f"S{'G'}.{m.some(_URL, 22)}.{m.some(_URL, 43)}"
-    ),
+    _bare("sendgrid-key", lambda m: f"S{'G'}.{m.some(_URL, 22)}.{m.some(_URL, 43)}"),
     _bare("mailgun-key", lambda m: "key" + "-" + m.some(_HEX, 32)),
     _bare("google-oauth", lambda m: "ya29" + "." + m.some(_URL, 120)),
     _bare("google-oauth", lambda m: "GOC" + "SPX-" + m.some(_URL, 28)),
@@ -163,9 +161,7 @@ KEY_SHAPED: Final[tuple[Callable[[_Maker], Planted], ...]] = (
         "postgresql://svc:@@@db.internal:5432/orders",
         lambda m: m.some(_WORD, 18),
     ),
-    _named(
-        "authorization", "Authorization: Bearer @@", lambda m: m.some(_WORD, 40)
-    ),
+    _named("authorization", "Authorization: Bearer @@", lambda m: m.some(_WORD, 40)),
     _named("api-key", '{"api_key": "@@"}', lambda m: m.some(_WORD, 32)),
     _named("password", "password=@@", lambda m: m.some(_WORD, 12)),
     _named("password", '{"db": {"password": "@@"}}', lambda m: m.some(_WORD, 12)),
@@ -180,7 +176,10 @@ KEY_SHAPED: Final[tuple[Callable[[_Maker], Planted], ...]] = (
     _bare("age-key", lambda m: "AGE-SECRET-" + "KEY-1" + m.some(_UPPER, 58)),
     _bare("vault-token", lambda m: "hv" + "s." + m.some(_URL, 90)),
     _bare("groq-key", lambda m: "gs" + "k_" + m.some(_WORD, 52)),
-    _bare("grafana-token", lambda m: "gl" + "sa_" + m.some(_WORD, 32) + "_" + m.some(_HEX, 8)),
+    _bare(
+        "grafana-token",
+        lambda m: "gl" + "sa_" + m.some(_WORD, 32) + "_" + m.some(_HEX, 8),
+    ),
 )
 """Makers of secrets whose shape, or the name beside them, gives them away."""
 
@@ -194,7 +193,9 @@ def planted(rounds: int, seed: int = 20_261_123) -> list[Planted]:
 def contexts(text: str) -> dict[str, str]:
     """Return a text as it comes to stand in others, by how."""
     once = json.dumps({"content": f"see\n{text}\nthere"})
-    escaped = "".join(f"\\u{ord(c):04x}" if c in "-_/:." else c for c in json.dumps(text))
+    escaped = "".join(
+        f"\\u{ord(c):04x}" if c in "-_/:." else c for c in json.dumps(text)
+    )
     return {
         "alone": text,
         "in prose": f"The value is {text} and that is all.",
