@@ -13,6 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+from fleetspan_collector import dialects
+
 _TOKEN: Final = re.compile(r"@([a-z_]+)@")
 _SELECT: Final = re.compile(r"^SELECT(?: DISTINCT)?\n", re.MULTILINE)
 _OUTPUT: Final = re.compile(r"(?:\bAS |^    )`?([A-Z][A-Za-z0-9.]*)`?,?$", re.MULTILINE)
@@ -34,6 +36,8 @@ _COMMENT_LINE: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
 def load(name: str) -> str:
     """The text of ``sql/<name>.sql``, with the parts that it shares with others put in.
 
+    So are the names of the dialects, in the one statement that reads them.
+
     Raises:
         FileNotFoundError: When there is no such statement.
     """
@@ -44,6 +48,9 @@ def load(name: str) -> str:
         if token in text:
             part = (folder / f"_{name_of_part}.sql").read_text(encoding="utf-8")
             text = text.replace(token, part.rstrip())
+    if name == "normalise_spans":
+        for token_name, value in dialects.tokens().items():
+            text = text.replace(f"@{token_name}@", value)
     return text
 
 
