@@ -26,6 +26,8 @@ from fleetspan_collector.cli._checks import (
     check_versions,
     failed,
 )
+from fleetspan_collector.cli._claude_checks import DAYS, check_claude_feeds
+from fleetspan_collector.cli._claude_checks import NAME as CLAUDE_FEEDS
 from fleetspan_collector.cli._collector import make_collector
 from fleetspan_collector.cli._errors import translate
 from fleetspan_collector.cli._invocation import Invocation
@@ -77,6 +79,7 @@ def _checks_of_running(endpoints: Endpoints, database: str) -> list[Check]:
         _guarded("ready", lambda: _ready(endpoints)),
         _guarded("schema", lambda: _schema(endpoints, database)),
         _guarded("round trip", lambda: _round_trip(endpoints, database)),
+        _guarded(CLAUDE_FEEDS, lambda: _claude_feeds(endpoints, database)),
     ]
 
 
@@ -150,6 +153,17 @@ def _round_trip(endpoints: Endpoints, database: str) -> Check:
     took_ms = round_trip_ms(endpoints, database)
     detail = f"one span sent, stored and read back in {took_ms:.0f} ms"
     return Check(name="round trip", status="ok", detail=detail)
+
+
+def _claude_feeds(endpoints: Endpoints, database: str) -> Check:
+    if endpoints.web is None:
+        return Check(name=CLAUDE_FEEDS, status="warn", detail="the web port is off")
+    from fleetspan_collector.store import _sql
+
+    query = _sql.render("claude_feeds", database=database, days=str(DAYS))
+    source = OwnerSource(endpoints.web, timeout_s=30.0)
+    text = b"".join(source.sql(query, "JSONEachRow"))
+    return check_claude_feeds(json.loads(line) for line in text.splitlines())
 
 
 def _print(invocation: Invocation, check: Check) -> None:
