@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
-
 INVOCATION_ATTRIBUTE: Final = "fleetspan.invocation.id"
 """Resource attribute that names the run of the command."""
 

@@ -20,6 +20,7 @@ _TOKENS: Final = (
     ("output_tokens", "out"),
 )
 _ID: Final = 12
+_MARK: Final = "ResourceAttributes['fleetspan.invocation.id']"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,9 @@ def _stood_out(report: Report) -> Iterator[str]:
         yield f"{reported} was imported, and what reports it is not installed"
     elif used is not None and _is_empty(report):
         yield _why_empty(inside)
+    elif used is not None and not used.runs:
+        spans = _many(used.totals["spans"], "span")
+        yield f"{spans}, none of an agent, a model call or a tool call"
     for package, chosen in inside.left_out.items():
         yield f"{chosen} was used, not {package}, which reports the same"
     if report.overridden:
@@ -193,6 +197,11 @@ def _next(report: Report) -> str:
         return shlex.join([name, "doctor", *options])
     if _is_empty(report):
         return "point its own OpenTelemetry at the collector, or: pip install fleetspan"
+    if not used.runs:
+        where = f"{_MARK} = '{report.invocation}'"
+        # Of an id of our own.
+        query = f"SELECT SpanName, count() FROM otel_traces WHERE {where} GROUP BY 1"  # noqa: S608
+        return shlex.join([name, "sql", query, *options])
     if len(used.runs) == 1:
         return shlex.join([name, "show", used.runs[0]["run_id"][:_ID], *options])
     return shlex.join([name, "ls", "--since", "1h", *options])

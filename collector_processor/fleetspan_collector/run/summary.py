@@ -17,7 +17,7 @@ from fleetspan_collector.run.inside._libraries import OWN, PACKAGES, SDK
 from fleetspan_collector.store._sql import quote, render
 
 # How long to ask again while the collector says that it is behind.
-_PATIENCE_S: Final = 20.0
+_PATIENCE_S: Final = 8.0
 _REFUSED: Final = re.compile(
     r"^fleetspan_receiver_(?:refused_requests|rejected_items)_total(?:\{[^}]*\})? (\S+)$",
     re.MULTILINE,

@@ -5,6 +5,9 @@ module. Any version of Python may come by, in any environment: the syntax is the
 that works, and what is newer is loaded only where it can be.
 """
 
+# mypy: ignore-errors
+# Annotations are syntax that the oldest Python does not have.
+
 import os
 import sys
 

@@ -27,8 +27,13 @@ def patience_s() -> float:
         return _DEFAULT_S
 
 
-def add(sender: Any) -> None:
-    """Have a span processor or a provider flushed at the end."""
+def add(sender: Any, *, first: bool = False) -> None:
+    """Have a span processor or a provider flushed at the end.
+
+    Args:
+        sender: It has ``force_flush`` and ``shutdown``.
+        first: Before the others, which may use the time up.
+    """
     if not _senders:
         # Now: at the interpreter's exit no thread can be started any more.
         _start_thread()
@@ -36,7 +41,7 @@ def add(sender: Any) -> None:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_after_fork)
         _watch_multiprocessing()
-    _senders.append(sender)
+    _senders.insert(0 if first else len(_senders), sender)
 
 
 def flush(timeout_s: float | None = None) -> bool:
@@ -74,7 +79,7 @@ def _do(act: Callable[[Any], object], timeout_s: float | None) -> bool:
     done = threading.Event()
 
     def act_on_all() -> None:
-        for sender in list(_senders):
+        for sender in _senders.copy():
             with guard("flush"):
                 act(sender)
 

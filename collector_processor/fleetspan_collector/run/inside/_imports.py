@@ -21,7 +21,7 @@ class AfterImport:
 
     def install(self) -> None:
         """Go before the finders that there are."""
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def when(self, name: str, callback: Callback) -> None:
         """Call back with the module once it has run; at once when it already has."""

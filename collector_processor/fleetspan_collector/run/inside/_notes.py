@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import uuid
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,23 @@ def watch(imports: AfterImport) -> None:
 
 
 def _imported(module: ModuleType) -> None:
+    if _notes["sending"] is None and not can_send():
+        _notes["sending"] = "nothing"
     _add("imported", module.__name__)
+
+
+def can_send() -> bool:
+    """Whether OpenTelemetry's SDK and an exporter are installed; imports neither."""
+    try:
+        if find_spec("opentelemetry.sdk") is None:
+            return False
+        return any(
+            find_spec(f"opentelemetry.exporter.otlp.proto.{protocol}") is not None
+            for protocol in ("http", "grpc")
+        )
+    except ImportError:
+        # Their parent is missing.
+        return False
 
 
 def switched_on(library: str, package: str) -> None:

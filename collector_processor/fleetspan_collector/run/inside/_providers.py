@@ -10,7 +10,6 @@ collector.
 from __future__ import annotations
 
 import functools
-import importlib
 import threading
 from typing import Any
 
@@ -18,7 +17,7 @@ from . import _flush, _notes
 from ._flush import flush_on_sigterm
 from ._guard import guard
 from ._imports import AfterImport
-from ._watch import Watch, exporter_class, invocation
+from ._watch import Shared, Watch, exporter_class, invocation
 
 __all__ = ["flush_on_sigterm", "watch"]
 
@@ -53,7 +52,7 @@ def _on_api(trace: Any) -> None:
         if _ours is not None and tracer_provider is not _ours:
             # Too late to be the global one: let it have what ours gets from now on.
             with guard("share spans with the program's provider"):
-                _ours.add_span_processor(tracer_provider._active_span_processor)
+                _ours.add_span_processor(Shared(tracer_provider))
                 return
         set_provider(tracer_provider)
 
@@ -103,7 +102,7 @@ def _settle(trace: Any) -> None:
         try:
             if not _is_unset(trace.get_tracer_provider()):
                 return
-            if not _can_send():
+            if not _notes.can_send():
                 _notes.sending(None)
                 return
             from opentelemetry.sdk.trace import TracerProvider
@@ -118,15 +117,6 @@ def _settle(trace: Any) -> None:
         finally:
             _is_settled = True
             _busy.here = False
-
-
-def _can_send() -> bool:
-    try:
-        exporter_class("traces")
-        importlib.import_module("opentelemetry.sdk.trace")
-    except ImportError:
-        return False
-    return True
 
 
 def _set_up_logs() -> None:
@@ -160,5 +150,3 @@ def _is_unset(provider: object) -> bool:
     return "Proxy" in type(provider).__name__ and (
         type(provider).__module__.startswith("opentelemetry.")
     )
-
-

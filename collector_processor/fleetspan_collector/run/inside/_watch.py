@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -37,6 +39,7 @@ def exporter_class(signal: str) -> tuple[Any, dict[str, Any]]:
     module, name = _CLASSES[signal]
     package = "opentelemetry.exporter.otlp.proto"
     http, grpc = os.environ.get(HTTP, ""), os.environ.get(GRPC, "")
+    _hush((f"{package}.http.{module}", f"{package}.grpc.exporter"))
     try:
         found = importlib.import_module(f"{package}.http.{module}")
         return getattr(found, name), {"endpoint": f"http://{http}/v1/{signal}"}
@@ -45,6 +48,21 @@ def exporter_class(signal: str) -> tuple[Any, dict[str, Any]]:
             raise
     found = importlib.import_module(f"{package}.grpc.{module}")
     return getattr(found, name), {"endpoint": f"http://{grpc}", "insecure": True}
+
+
+def _hush(loggers: tuple[str, ...]) -> None:
+    """Keep from the program's error stream that the collector cannot be reached."""
+    for name in loggers:
+        logging.getLogger(name).addFilter(_is_of_another)
+
+
+def _is_of_another(record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    ports = {os.environ.get(each, "").rpartition(":")[2] for each in (HTTP, GRPC)}
+    if any(port and re.search(rf"\b{port}\b", text) for port in ports):
+        _notes.problem("reach the collector at all times")
+        return False
+    return True
 
 
 class Watch:
@@ -92,10 +110,53 @@ class Watch:
             self._others = len(others)
 
     def _other_processors(self) -> Iterator[Any]:
-        mine = getattr(self._provider, "_active_span_processor", None)
-        for each in getattr(mine, "_span_processors", ()):
-            if each is not self:
-                yield each
+        return processors_of(self._provider)
+
+
+class Shared:
+    """Hands spans of one provider to the program's processors of another.
+
+    Args:
+        provider: The other one, an SDK's ``TracerProvider``.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        # Fails here, where it can be told, when this is no SDK's provider.
+        self._provider = provider
+        provider._active_span_processor._span_processors  # noqa: B018
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        """Pass it on."""
+        for each in processors_of(self._provider):
+            each.on_start(span, parent_context=parent_context)
+
+    def _on_ending(self, span: Any) -> None:
+        for each in processors_of(self._provider):
+            getattr(each, "_on_ending", _ignore)(span)
+
+    def on_end(self, span: Any) -> None:
+        """Pass it on."""
+        for each in processors_of(self._provider):
+            each.on_end(span)
+
+    def shutdown(self) -> None:
+        """Nothing: that is the other provider's."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Nothing: that is the other provider's."""
+        return True
+
+
+def processors_of(provider: Any) -> Iterator[Any]:
+    """Yield a provider's span processors but for ours."""
+    active = getattr(provider, "_active_span_processor", None)
+    for each in getattr(active, "_span_processors", ()):
+        if not isinstance(each, (Watch, Shared)):
+            yield each
+
+
+def _ignore(_: Any) -> None:
+    """Do nothing."""
 
 
 def _make_sender() -> Any:
@@ -107,7 +168,7 @@ def _make_sender() -> Any:
         _notes.sending(None)
         return None
     sender = BatchSpanProcessor(exporter(**options))
-    _flush.add(sender)
+    _flush.add(sender, first=True)
     _flush.flush_on_sigterm()
     _notes.sending("spans")
     return sender
