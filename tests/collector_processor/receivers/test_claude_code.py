@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from typing import Any
 
 import orjson
 import pytest
@@ -26,7 +27,7 @@ WHERE = {
 }
 
 
-def hooks(collector):
+def hooks(collector: Any) -> list[Any]:
     """Return the hooks that were accepted."""
     taken = [
         each
