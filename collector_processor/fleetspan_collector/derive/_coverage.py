@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fleetspan_collector.derive._columns import Columns
-from fleetspan_collector.derive._tokens import priced_tokens
+from fleetspan_collector.derive.call_costs import TOKEN_COLUMNS, price_calls
 from fleetspan_collector.derive.ownership import Ownership
 from fleetspan_collector.derive.prices import PriceBook
 
@@ -63,11 +63,6 @@ def unattributed_usd(
 
 
 def _cost(columns: Columns, rows: NDArray[np.int64], prices: PriceBook) -> Floats:
-    return prices.cost_usd(
-        columns.strings("Provider")[rows].tolist(),
-        columns.strings("Model")[rows].tolist(),
-        columns.nanoseconds("StartTime")[rows] // 1_000_000_000,
-        priced_tokens(columns, rows),
-        service_tiers=columns.strings("ServiceTier")[rows].tolist(),
-        web_searches=np.nan_to_num(columns.floats("WebSearches")[rows]),
-    )
+    names = ("Provider", "Model", "StartTime", *TOKEN_COLUMNS)
+    told = columns.table.select([*names, "ServiceTier", "WebSearches"])
+    return price_calls(prices, told.take(pa.array(rows))).usd

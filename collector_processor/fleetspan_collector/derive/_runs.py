@@ -28,6 +28,7 @@ _SUMMED: Final = (
     "CostUsd",
     "ReportedCostUsd",
 )
+_NAME_LENGTH: Final = 80
 _HOOKS: Final = "hook"
 """A feed that never tells of calls."""
 
@@ -82,7 +83,7 @@ def roll_up(
             "GroupKey": pa.array(columns.strings("GroupKey")[head], pa.string()),
             "RunId": pa.array(owners.run_id[head], pa.string()),
             **{name: pa.array(labels[name][head], pa.string()) for name in _LABELS},
-            "Name": pa.array(columns.strings("Name")[head], pa.string()),
+            "Name": pa.array(_names(columns, head), pa.string()),
             "TraceId": pa.array(columns.strings("GroupKey")[head], pa.string()),
             "Status": pa.array(status, pa.string()),
             "StartTime": pa.array(start[kept].astype("datetime64[ns]"), _TIME),
@@ -112,6 +113,16 @@ def roll_up(
             "Bucket": hours,
         }
     )
+
+
+def _names(columns: Columns, head: Indexes) -> Strings:
+    """What its head is called; a session is known by what it was asked first."""
+    names = columns.strings("Name")[head].copy()
+    task = columns.strings("Task")[head]
+    asked = np.flatnonzero(is_session(columns)[head] & (task != ""))
+    for row in asked.tolist():
+        names[row] = task[row].strip().partition("\n")[0][:_NAME_LENGTH] or names[row]
+    return names
 
 
 def _otel_trace(columns: Columns, head: Indexes) -> pa.Array:

@@ -23,7 +23,7 @@ from fleetspan_collector.derive._coverage import unattributed_usd
 from fleetspan_collector.derive._mentioned import with_mentioned_agents
 from fleetspan_collector.derive._runs import roll_up
 from fleetspan_collector.derive._sessions import is_session, with_sessions_settled
-from fleetspan_collector.derive._tokens import priced_tokens
+from fleetspan_collector.derive.call_costs import lifetime_unknown, price_calls
 from fleetspan_collector.derive.ownership import Indexes, Ownership, find_owners
 from fleetspan_collector.derive.prices import PriceBook
 
@@ -220,60 +220,41 @@ def _calls(
         values = columns.floats(name)[usage_rows]
         gone = unknown | np.isnan(values)
         tokens[name] = pa.array(np.where(gone, 0, values).astype(np.int64), mask=gone)
-    models = columns.strings("Model")[rows]
-    costs = prices.cost_usd(
-        columns.strings("Provider")[rows].tolist(),
-        models.tolist(),
-        columns.nanoseconds("StartTime")[rows] // 1_000_000_000,
-        priced_tokens(columns, usage_rows),
-        service_tiers=columns.strings("ServiceTier")[usage_rows].tolist(),
-        cost_unknown=unknown | _lifetime_unknown(columns, usage_rows),
-        web_searches=np.nan_to_num(columns.floats("WebSearches")[usage_rows]),
+    told: dict[str, pa.Array] = {
+        "Model": _text(columns.strings("Model")[rows]),
+        "Provider": _text(columns.strings("Provider")[rows]),
+        **tokens,
+        "ServiceTier": _text(columns.strings("ServiceTier")[usage_rows]),
+        "WebSearches": _take(columns, "WebSearches", usage_rows),
+        "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
+    }
+    costs = price_calls(
+        prices, told, cost_unknown=lifetime_unknown(told, is_session(columns)[rows])
     )
     fingerprint = _mixed(
         _derived_fingerprint(columns, owners, labels, rows),
         columns.ids("Content")[usage_rows],
-        costs.view(np.uint64),
-        _hashed(np.array([prices.version], dtype=object)).repeat(len(rows)),
     )
     return pa.table(
         {
             **_shared(columns, owners, labels, rows),
             "CallId": _text(columns.strings("Key")[rows]),
             "AgentId": _text(_owner_ids(columns, owners, rows)),
-            "Model": _text(models),
-            "Provider": _text(columns.strings("Provider")[rows]),
-            **tokens,
+            **told,
             "ReportedCostUsd": _take(columns, "ReportedCostUsd", rows),
-            "CostUsd": pa.array(costs, from_pandas=True),
-            "PriceVersion": _text(
-                np.where(np.isnan(costs), "", np.array(prices.version, dtype=object))
-            ),
+            "CostUsd": costs.cost_column,
+            "PriceVersion": costs.version_column,
             "ResponseId": _text(columns.strings("ResponseId")[rows]),
             "RequestId": _text(columns.strings("RequestId")[rows]),
-            "ServiceTier": _text(columns.strings("ServiceTier")[usage_rows]),
-            "WebSearches": _take(columns, "WebSearches", usage_rows),
-            "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
             "DurationMs": _duration_ms(columns, rows),
             "TimeToFirstTokenMs": _take(columns, "TimeToFirstTokenMs", rows),
             "Attempts": _take(columns, "Attempts", rows),
             "FinishReason": _text(columns.strings("FinishReason")[rows]),
             "Error": _text(columns.strings("Error")[rows]),
             "Sources": _take(columns, "Sources", rows),
-            "Fingerprint": fingerprint,
+            "Fingerprint": fingerprint ^ costs.fingerprint,
         }
     )
-
-
-def _lifetime_unknown(columns: Columns, rows: Indexes) -> NDArray[np.bool_]:
-    """Calls whose cache writes have a price that their feed cannot tell.
-
-    Claude Code writes for five minutes and for an hour, and its spans do not say which;
-    elsewhere five minutes are the default that a program has to leave on purpose.
-    """
-    written = columns.floats("CacheWriteTokens")[rows] > 0
-    split = ~np.isnan(columns.floats("CacheWrite1hTokens")[rows])
-    return is_session(columns)[rows] & written & ~split
 
 
 def _permission_waits(columns: Columns, owners: Ownership) -> pa.Array:

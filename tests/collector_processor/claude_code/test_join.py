@@ -52,6 +52,7 @@ def _tenant(name: str, combination: Sequence[str], order: str) -> str:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """Take every case, in every order, each as a tenant of its own."""
     with embedded(tmp_path_factory.mktemp("join")) as opened:
         parts: list[dict[str, list[Delivery]]] = [{} for _ in range(_PARTS)]
         for name, combination in CASES:

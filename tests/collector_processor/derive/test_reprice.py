@@ -177,11 +177,6 @@ def test_an_interrupted_one_is_made_good(store: Embedded) -> None:
     assert run_totals(store) == (412, 1)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`resolve` mixes the cost into a fingerprint from which it cannot be taken out;"
-    " with `CallCosts.fingerprint` XORed in its place this holds",
-)
 def test_deriving_again_finds_nothing_to_write(store: Embedded) -> None:
     """The fingerprints on record are those of the rows as they are priced now."""
     reprice(store.derivation, book(2))

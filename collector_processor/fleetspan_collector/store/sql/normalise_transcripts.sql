@@ -94,7 +94,7 @@ SELECT
     if(thing = 'cost', JSONExtract(Body, 'totalCostUSD', 'Nullable(Float64)'), NULL) AS ReportedCostUsd,
     if(thing = 'result', length(JSONExtractRaw(block, 'content')), NULL) AS ResultBytes,
     if(thing = 'result', toUInt8(NOT is_error), NULL) AS Success,
-    if(thing IN ('call', 'copied'), multiIf(speed NOT IN ('', 'normal', 'standard'), speed, tier NOT IN ('', 'standard'), tier, ''), '') AS ServiceTier,
+    if(thing IN ('call', 'copied'), arrayStringConcat(arrayFilter(x -> x NOT IN ('', 'normal', 'standard', 'not_available', 'global'), [speed, tier, JSONExtractString(Body, 'message', 'usage', 'inference_geo')]), '+'), '') AS ServiceTier,
     if(thing IN ('call', 'copied'), JSONExtract(Body, 'message', 'usage', 'server_tool_use', 'web_search_requests', 'Nullable(Int64)'), NULL) AS WebSearches,
     Version AS ClientVersion,
     'event' AS TimeSource,
