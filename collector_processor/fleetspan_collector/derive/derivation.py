@@ -112,13 +112,19 @@ class Derivation:
     Args:
         engine: A connection that this object alone uses.
         prices: What tokens cost.
+
+    Attributes:
+        engine: The connection.
+        prices: What tokens cost from the next resolve on.
+        lock: Held while something is derived; whoever else writes derived rows holds
+            it, too.
     """
 
     def __init__(self, engine: Engine, prices: PriceBook) -> None:
-        self._engine = engine
-        self._prices = prices
+        self.engine = engine
+        self.prices = prices
         self._database = engine.address.database
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         # Of what is at work: the process that does it, as far as it is named.
         self._at_work: dict[tuple[str, str, str, str], str] = {}
         self._looked_back = False
@@ -134,7 +140,7 @@ class Derivation:
         Raises:
             ClickHouseError: When the store fails; the windows can be derived again.
         """
-        with self._lock:
+        with self.lock:
             groups: set[Group] = set()
             for window in windows:
                 groups |= self._normalise(window)
@@ -155,13 +161,13 @@ class Derivation:
         Raises:
             ClickHouseError: When the store fails; it can be called again.
         """
-        with self._lock:
-            seen = self._engine.arrow(
+        with self.lock:
+            seen = self.engine.arrow(
                 f"SELECT * FROM {self._database}.evidence WHERE Source = 'liveness'"
             )
             for table in ("evidence", "evidence_links", "otel_traces_trace_id_ts"):
-                self._engine.command(f"TRUNCATE TABLE {self._database}.{table}")
-            self._engine.insert_arrow("evidence", seen)
+                self.engine.command(f"TRUNCATE TABLE {self._database}.{table}")
+            self.engine.insert_arrow("evidence", seen)
             groups = self._normalise_all(progress) - self._partly_expired()
             progress(f"{len(groups)} traces")
             self._rebuilding = True
@@ -178,7 +184,7 @@ class Derivation:
             (Signal.CLAUDE_HOOKS, "claude_hooks", "ReceivedAt"),
             (Signal.TRANSCRIPT_LINES, "claude_transcript_lines", "ReceivedAt"),
         ):
-            days = self._engine.arrow(
+            days = self.engine.arrow(
                 f"SELECT DISTINCT toString(toDate({time_column})) AS day"
                 f" FROM {self._database}.{raw} ORDER BY day"
             )["day"].to_pylist()
@@ -191,7 +197,7 @@ class Derivation:
     def _partly_expired(self) -> set[Group]:
         """Groups that began before the oldest raw span that is left."""
         return _groups(
-            self._engine.arrow(
+            self.engine.arrow(
                 "SELECT DISTINCT Tenant, GroupKey"
                 f" FROM {self._database}.canonical_keys WHERE Bucket <"
                 " (SELECT toDateTime(toStartOfDay(min(Timestamp)))"
@@ -205,14 +211,14 @@ class Derivation:
         Returns:
             How many runs, agents and tool calls that were.
         """
-        with self._lock:
+        with self.lock:
             if not self._looked_back:
                 self._look_back()
             gone = dead(self._at_work.values())
             if not gone:
                 return 0
             found = [key for key, process in self._at_work.items() if process in gone]
-            self._engine.insert_arrow("evidence", _abandoned(found))
+            self.engine.insert_arrow("evidence", _abandoned(found))
             self._resolve_all({(tenant, group) for tenant, group, _, _ in found})
         return len(found)
 
@@ -251,7 +257,7 @@ class Derivation:
         if window.signal not in _OTLP_TABLES:
             return set()
         otlp = _OTLP_TABLES[window.signal]
-        touched = self._engine.arrow(
+        touched = self.engine.arrow(
             _sql.render(
                 "touched_groups", table=otlp.table, attributes=otlp.attributes, **tokens
             )
@@ -273,33 +279,33 @@ class Derivation:
         touched = _sql.render(
             "touched_sessions", table=table, sessions=sessions, **tokens
         )
-        groups = _groups(self._engine.arrow(touched))
+        groups = _groups(self.engine.arrow(touched))
         if window.signal is Signal.TRANSCRIPT_LINES:
             select = _sql.render("normalise_transcript_copies", **rules)
-            copies = self._engine.arrow(select)
+            copies = self.engine.arrow(select)
             # Rare, and a statement that inserts nothing still makes a part.
             if copies.num_rows:
-                self._engine.insert_arrow("evidence", copies)
+                self.engine.insert_arrow("evidence", copies)
                 groups |= _groups(copies)
         return groups
 
     def _insert_select(self, table: str, name: str, tokens: dict[str, str]) -> None:
         select = _sql.render(name, **tokens)
         columns = ", ".join(f"`{column}`" for column in _sql.columns(name))
-        self._engine.command(
+        self.engine.command(
             f"INSERT INTO {self._database}.{table} ({columns})\n{select}"
         )
 
     def _resolve(self, groups: Sequence[Group]) -> None:
-        tokens = {"database": self._database, "groups": _condition(groups)}
+        tokens = {"database": self._database, "groups": condition_of(groups)}
         self._insert_select("evidence_links", "link_runs", tokens)
-        tokens["groups"] = _condition(self._with_linked(groups))
-        evidence = self._engine.arrow(_sql.render("read_evidence", **tokens))
+        tokens["groups"] = condition_of(self._with_linked(groups))
+        evidence = self.engine.arrow(_sql.render("read_evidence", **tokens))
         if not evidence.num_rows:
             return
         self._note_work(evidence)
-        canonical = resolve(evidence, self._prices)
-        written = self._engine.arrow(_sql.render("read_keys", **tokens))
+        canonical = resolve(evidence, self.prices)
+        written = self.engine.arrow(_sql.render("read_keys", **tokens))
         self._write(canonical, Written(written))
 
     def _with_linked(self, groups: Sequence[Group]) -> list[Group]:
@@ -312,8 +318,8 @@ class Derivation:
         linked = set(groups)
         while not linked <= whole:
             whole |= linked
-            tokens = {"database": self._database, "groups": _condition(sorted(whole))}
-            linked = _groups(self._engine.arrow(_sql.render("linked_groups", **tokens)))
+            tokens = {"database": self._database, "groups": condition_of(sorted(whole))}
+            linked = _groups(self.engine.arrow(_sql.render("linked_groups", **tokens)))
         return sorted(whole)
 
     def _look_back(self) -> None:
@@ -321,7 +327,7 @@ class Derivation:
         scope = own_scope()
         if scope is not None:
             statement = _sql.render("unended", database=self._database)
-            for row in self._engine.arrow(statement, {"scope": scope}).to_pylist():
+            for row in self.engine.arrow(statement, {"scope": scope}).to_pylist():
                 key = (row["Tenant"], row["GroupKey"], row["Key"], row["Kind"])
                 self._at_work.setdefault(key, row["Process"])
         self._looked_back = True
@@ -341,7 +347,7 @@ class Derivation:
                 self._at_work.pop(key, None)
 
     def _write(self, canonical: Canonical, written: Written) -> None:
-        version = self._next_version()
+        version = self.next_version()
         changes = [
             change_of(
                 getattr(canonical, kind),
@@ -359,25 +365,25 @@ class Derivation:
         fresh = [change.fresh_keys for change in changes]
         self._insert_all("canonical_keys", [table for table in fresh if table.num_rows])
         for (table, kind, key), change in zip(_TABLES, changes, strict=True):
-            self._engine.insert_arrow(table, change.rows)
-            self._engine.insert_arrow(table, tombstones(gone, kind, key, version))
+            self.engine.insert_arrow(table, change.rows)
+            self.engine.insert_arrow(table, tombstones(gone, kind, key, version))
         keys = [change.keys for change in changes if change.keys.num_rows]
         if gone.num_rows:
             keys.append(deleted_keys(gone, version))
         self._insert_all("canonical_keys", keys)
 
-    def _next_version(self) -> int:
+    def next_version(self) -> int:
         """A version above every earlier one, even when the clock was set back."""
         if not self._version:
             newest = f"SELECT max(Version) FROM {self._database}.canonical_keys"
-            self._version = int(str(self._engine.command(newest)))
+            self._version = int(str(self.engine.command(newest)))
         # Keys take the next number after their rows.
         self._version = max(time.time_ns(), self._version + 2)
         return self._version
 
     def _insert_all(self, table: str, parts: list[pa.Table]) -> None:
         if parts:
-            self._engine.insert_arrow(table, pa.concat_tables(parts))
+            self.engine.insert_arrow(table, pa.concat_tables(parts))
 
 
 def _abandoned(found: Sequence[tuple[str, str, str, str]]) -> pa.Table:
@@ -407,7 +413,7 @@ def _groups(table: pa.Table) -> set[Group]:
     )
 
 
-def _condition(groups: Sequence[Group]) -> str:
+def condition_of(groups: Sequence[Group]) -> str:
     """A condition on (Tenant, GroupKey) that the primary key can use."""
     by_tenant: dict[str, list[str]] = {}
     for tenant, key in groups:

@@ -26,7 +26,7 @@ from fleetspan_collector.derive.call_costs import (
     price_calls,
     stored_costs,
 )
-from fleetspan_collector.derive.derivation import Derivation, _condition
+from fleetspan_collector.derive.derivation import Derivation, condition_of
 from fleetspan_collector.derive.prices import Booleans, PriceBook
 from fleetspan_collector.store import _sql
 
@@ -117,7 +117,7 @@ class _Repricing:
         dry_run: bool,
     ) -> None:
         self._derivation = derivation
-        self._engine = derivation._engine
+        self._engine = derivation.engine
         self._database = self._engine.address.database
         self._prices = prices
         self._since = 0 if since is None else int(since.timestamp() * 1e6) * 1000
@@ -126,17 +126,17 @@ class _Repricing:
         self._found = Repriced(price_version=prices.version)
 
     def run(self, progress: Callable[[str], None]) -> Repriced:
-        with self._derivation._lock:
+        with self._derivation.lock:
             if not self._dry_run:
-                self._derivation._prices = self._prices
+                self._derivation.prices = self._prices
             portions = list(self._portions())
         for first, last in portions:
             progress(f"calls of {_day(first)}")
-            with self._derivation._lock:
+            with self._derivation.lock:
                 self._reprice_calls(first, last)
         if not self._dry_run:
             progress("totals of runs")
-            with self._derivation._lock:
+            with self._derivation.lock:
                 self._add_up_runs()
         return self._found
 
@@ -192,7 +192,7 @@ class _Repricing:
     def _write_calls(
         self, calls: pa.Table, before: CallCosts, after: CallCosts, changed: Booleans
     ) -> None:
-        version = self._derivation._next_version()
+        version = self._derivation.next_version()
         rows = _with(calls, "CostUsd", after.cost_column)
         rows = _with(rows, "PriceVersion", after.version_column)
         rows = _with(
@@ -213,7 +213,7 @@ class _Repricing:
             set(zip(_texts(calls, "Tenant"), _texts(calls, "TraceId"), strict=True))
         )
         record = self._engine.arrow(
-            _sql.render("read_keys", database=self._database, groups=_condition(groups))
+            _sql.render("read_keys", database=self._database, groups=condition_of(groups))
         )
         record = record.filter(pc.equal(record["Kind"], "llm_calls"))
         ours = [_objects(calls, name) for name in ("Tenant", "TraceId", "CallId")]
@@ -242,7 +242,7 @@ class _Repricing:
         self._found.changed_runs = runs.num_rows
         if not runs.num_rows:
             return
-        version = self._derivation._next_version()
+        version = self._derivation.next_version()
         for name in ("CostUsd", "UnpricedCalls"):
             runs = _with(runs, name, runs[f"New{name}"]).drop_columns([f"New{name}"])
         runs = _with(
