@@ -146,10 +146,12 @@ def connect(
     """Connect straight to a port; proxies of the environment are not for telemetry."""
     if scheme == "https":
         return _connect_secure(host, port)
-    # `socket` takes four times as long to import as everything else here.
+    # `socket` takes four times as long to import as everything else here, and so does the
+    # codec that a host name needs unless it comes as bytes.
+    named = host.encode("ascii") if host.isascii() else host
     problem: OSError | None = None
     for family, kind, protocol, _, address in _socket.getaddrinfo(
-        host, port, 0, _socket.SOCK_STREAM
+        named, port, 0, _socket.SOCK_STREAM
     ):
         connection = _socket.socket(family, kind, protocol)
         connection.settimeout(timeout_s)

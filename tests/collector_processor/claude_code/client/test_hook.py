@@ -418,7 +418,10 @@ def test_it_runs_by_path_too_and_imports_little(tmp_path: Path) -> None:
     source = (
         "import sys\n"
         f"sys.argv = ['x']; sys.path.append({str(SCRIPT.parents[1])!r})\n"
-        "import fleetspan_hook.main, fleetspan_hook.deliver, fleetspan_hook.send\n"
+        "import fleetspan_hook.main, fleetspan_hook.deliver\n"
+        "from fleetspan_hook.send import send\n"
+        "from fleetspan_hook.spool import Delivery\n"
+        "send('http://127.0.0.1:9', Delivery(1, 'id', '', b'{}'))\n"
         "print(sorted(sys.modules))\n"
     )
     done = subprocess.run(
