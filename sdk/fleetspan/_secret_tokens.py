@@ -112,7 +112,7 @@ TOKENS: Final[tuple[Kind, ...]] = (
         "openai-key",
         r"\b(sk-[A-Za-z0-9]{32,128})\b",
         "sk-",
-        hint=r"\bsk-[A-Za-z0-9]{12}",
+        hint=r"\bsk-[A-Za-z0-9]{20}",
     ),
     _token("huggingface-token", r"\b(hf_[A-Za-z0-9]{30,60})\b", "hf_"),
     _token("huggingface-token", r"\b(api_org_[A-Za-z0-9]{30,60})\b", "api_org_"),

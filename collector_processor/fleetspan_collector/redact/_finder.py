@@ -22,7 +22,6 @@ from fleetspan._secret_kinds import KINDS
 
 # Text may be escaped: then only a closer look can tell.
 _ESCAPED: Final = r"\\u00[2-7][0-9a-fA-F]|\\x[2-7][0-9a-fA-F]"
-_BOUNDARY: Final = r"(?:\b|\\(?:[nrtbf]|u00[01][0-9a-fA-F]))"
 _MEMORY_BYTES: Final = 64 << 20
 
 Holds = Callable[[bytes, int, int], bool]
@@ -87,7 +86,11 @@ class Finder:
     def __init__(self, shapes: Sequence[Shape]) -> None:
         self._shapes = tuple(shapes)
         hints = [_cased(each.kind, _hint(each.kind)) for each in shapes]
-        self._hint = compile_bytes("|".join([_ESCAPED, *hints]))
+        # In raw bytes any letter may stand before a word: an escape's, or the length of
+        # the field. So no hint looks at what is before it.
+        anywhere = [hint.replace(r"\b", "") for hint in hints]
+        self._hint = compile_bytes("|".join([_ESCAPED, *anywhere]))
+        self._exact_hint = compile_bytes("|".join(hints))
         self._set = re2.Set.SearchSet(_options())
         for hint in hints:
             self._set.Add(hint.encode())
@@ -144,7 +147,7 @@ class Finder:
         if ranks:
             return ranks
         # Nothing is also what a set says that has run out of memory.
-        return range(len(self._shapes)) if self._hint.search(text) else ()
+        return range(len(self._shapes)) if self._exact_hint.search(text) else ()
 
     def _matches(
         self, rank: int, shape: Shape, text: bytes, where: bytes
@@ -163,6 +166,4 @@ class Finder:
 
 
 def _hint(kind: Kind) -> str:
-    hint = kind.hint or "|".join(str(re2.escape(literal)) for literal in kind.literals)
-    # In escaped text a letter may stand before a word that is none of it: \\n.
-    return hint.replace(r"\b", _BOUNDARY)
+    return kind.hint or "|".join(str(re2.escape(literal)) for literal in kind.literals)
