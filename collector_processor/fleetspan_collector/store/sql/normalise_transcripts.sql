@@ -80,7 +80,8 @@ SELECT
         thing = 'spawn', if(spawned_status = 'completed', 'ok', 'running'),
         is_error, 'error',
         'ok') AS Status,
-    if(thing IN ('meta', 'result', 'spawn'), toDateTime64(0, 9), Timestamp) AS StartTime,
+    -- A fork has copies of the prompts before it, so these tell of no start.
+    if(thing IN ('meta', 'result', 'spawn', 'prompt'), toDateTime64(0, 9), Timestamp) AS StartTime,
     if(thing IN ('turn', 'result') OR (thing = 'spawn' AND spawned_status = 'completed'), Timestamp, NULL) AS EndTime,
     Timestamp AS LastActivity,
     thing IN ('call', 'copied') AS UsageKnown,
