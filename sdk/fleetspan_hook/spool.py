@@ -149,15 +149,13 @@ class Spool:
     def bound(self, now_ns: int) -> None:
         """Let the oldest go until the spool keeps its bounds; clear old drafts away."""
         names = self.names()
-        sizes = [parts[2] for name in names if (parts := _parts(name))]
-        total = sum(sizes)
-        count = len(names)
-        for name, size in zip(names, sizes, strict=True):
-            if count <= FILES_AT_MOST and total <= BYTES_AT_MOST:
+        sizes = {name: parts[2] for name in names if (parts := _parts(name))}
+        total = sum(sizes.values())
+        for gone, name in enumerate(names):
+            if len(names) - gone <= FILES_AT_MOST and total <= BYTES_AT_MOST:
                 break
             self.drop(name)
-            count -= 1
-            total -= size
+            total -= sizes[name]
         for name in os.listdir(self.folder):
             if name.startswith(_DRAFT_PREFIX):
                 parts = _parts(name[len(_DRAFT_PREFIX) :])

@@ -229,7 +229,7 @@ def _number(payload: dict[str, Any], *path: str) -> float | None:
     value: Any = payload
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value)
 

@@ -13,7 +13,15 @@ from typing import Final
 from tests.benchmarks import _report
 from tests.benchmarks._scale import FULL, QUICK, TINY
 
-PARTS: Final = ("throughput", "freshness", "sdk", "idle", "reads", "hooks")
+PARTS: Final = (
+    "throughput",
+    "freshness",
+    "sdk",
+    "idle",
+    "reads",
+    "hooks",
+    "hook_start",
+)
 
 
 def main(arguments: list[str]) -> int:

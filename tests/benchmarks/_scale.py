@@ -18,6 +18,7 @@ class Scale:
         sdk_turns: Turns of a process of the SDK part; one turn is three spans.
         sdk_repetitions: Processes per variant of the SDK part.
         hooks_rounds: Hooks that each client of the hooks part sends.
+        hook_starts: Starts of each program of the hook_start part.
         idle_settle_s: Seconds between start and measuring.
         idle_s: Seconds that idleness, and then the trickle, are watched.
         reads_calls: Model calls in each store that is read.
@@ -32,6 +33,7 @@ class Scale:
     sdk_turns: int
     sdk_repetitions: int
     hooks_rounds: int
+    hook_starts: int
     idle_settle_s: float
     idle_s: float
     reads_calls: tuple[int, ...]
@@ -51,6 +53,7 @@ FULL: Final = Scale(
     sdk_turns=5_000,
     sdk_repetitions=9,
     hooks_rounds=1_000,
+    hook_starts=100,
     idle_settle_s=10.0,
     idle_s=60.0,
     reads_calls=(1_000_000, 5_000_000),
@@ -65,6 +68,7 @@ QUICK: Final = Scale(
     sdk_turns=2_000,
     sdk_repetitions=3,
     hooks_rounds=300,
+    hook_starts=30,
     idle_settle_s=5.0,
     idle_s=10.0,
     reads_calls=(200_000,),
@@ -79,6 +83,7 @@ TINY: Final = Scale(
     sdk_turns=50,
     sdk_repetitions=1,
     hooks_rounds=20,
+    hook_starts=2,
     idle_settle_s=0.2,
     idle_s=0.5,
     reads_calls=(10_000,),

@@ -31,6 +31,13 @@ from tests.benchmarks._scale import TINY
     [
         ("freshness", ["raw", "runs"]),
         ("idle", ["idle", "trickle"]),
+        (
+            "hook_start",
+            [
+                *("python3 -c pass", "python3 -I -S -c pass", "hook", "status line"),
+                "fleetspan statusline",
+            ],
+        ),
         ("hooks", ["one client", "eight clients", "beside 1,000 spans/s"]),
         ("sdk", ["opentelemetry", "fleetspan", "fleetspan, spans only"]),
         (
