@@ -6,8 +6,14 @@ from typing import Final
 
 from fleetspan._secret_kind import Kind
 
+# Where a word begins, also behind an encoded sign in an address, and in a longer name.
+_BEGINS: Final = r"(?:\b|_|%[0-9A-Fa-f]{2})"
+
 
 def _token(name: str, pattern: str, *literals: str, hint: str = "") -> Kind:
+    if pattern.startswith(r"\b("):
+        pattern = _BEGINS + pattern.removeprefix(r"\b")
+    hint = hint.removeprefix(r"\b")
     return Kind(name=name, pattern=pattern, literals=literals, hint=hint)
 
 
@@ -76,14 +82,14 @@ TOKENS: Final[tuple[Kind, ...]] = (
     ),
     _token(
         "github-token",
-        r"\b(gh[opsur]_[0-9A-Za-z]{36,255})",
+        r"(gh[opsur]_[0-9A-Za-z]{36,255})",
         *("ghp_", "gho_", "ghs_", "ghu_", "ghr_"),
         hint=r"gh[opsur]_[0-9A-Za-z]{8}",
     ),
     _token("github-token", r"(github_pat_[0-9A-Za-z_]{22,255})", "github_pat_"),
     _token(
         "gitlab-token",
-        r"\b(gl(?:pat|ptt|dt|rt|rtr|cbt|soat|ft|agent|imt|ffct|oas)-[0-9A-Za-z_.-]{20,300})",
+        r"(gl(?:pat|ptt|dt|rt|rtr|cbt|soat|ft|agent|imt|ffct|oas)-[0-9A-Za-z_.-]{20,300})",
         *("glpat-", "glptt-", "gldt-", "glrt-", "glrtr-", "glcbt-", "glsoat-"),
         *("glft-", "glagent-", "glimt-", "glffct-", "gloas-"),
     ),
@@ -96,16 +102,16 @@ TOKENS: Final[tuple[Kind, ...]] = (
     ),
     _token(
         "stripe-key",
-        r"\b([prs]k_(?:live|test|prod)_[0-9A-Za-z]{10,255})",
+        r"([prs]k_(?:live|test|prod)_[0-9A-Za-z]{10,255})",
         *("k_live_", "k_test_", "k_prod_"),
     ),
-    _token("stripe-key", r"\b(whsec_[A-Za-z0-9+/=]{24,100})", "whsec_"),
-    _token("anthropic-key", r"\b(sk-ant-[A-Za-z0-9_-]{20,255})", "sk-ant-"),
-    _token("openrouter-key", r"\b(sk-or-v1-[0-9a-f]{32,128})", "sk-or-v1-"),
-    _token("langfuse-key", r"\b(sk-lf-[0-9a-f-]{36})", "sk-lf-"),
+    _token("stripe-key", r"(whsec_[A-Za-z0-9+/=]{24,100})", "whsec_"),
+    _token("anthropic-key", r"(sk-ant-[A-Za-z0-9_-]{20,255})", "sk-ant-"),
+    _token("openrouter-key", r"(sk-or-v1-[0-9a-f]{32,128})", "sk-or-v1-"),
+    _token("langfuse-key", r"(sk-lf-[0-9a-f-]{36})", "sk-lf-"),
     _token(
         "openai-key",
-        r"\b(sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,255})",
+        r"(sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,255})",
         *("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-"),
     ),
     _token(
@@ -176,12 +182,12 @@ TOKENS: Final[tuple[Kind, ...]] = (
     ),
     _token(
         "shopify-token",
-        r"\b(shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32})\b",
+        r"(shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32})\b",
         *("shpat_", "shpca_", "shppa_", "shpss_"),
     ),
     _token(
         "digitalocean-token",
-        r"\b(do[opr]_v1_[0-9a-f]{64})\b",
+        r"(do[opr]_v1_[0-9a-f]{64})\b",
         *("doo_v1_", "dop_v1_", "dor_v1_"),
     ),
     _token(
@@ -203,26 +209,26 @@ TOKENS: Final[tuple[Kind, ...]] = (
         ".atlasv1.",
     ),
     _token(
-        "atlassian-token", r"\b(AT[AC]TT3[A-Za-z0-9_=.-]{50,500})", "ATATT3", "ATCTT3"
+        "atlassian-token", r"(AT[AC]TT3[A-Za-z0-9_=.-]{50,500})", "ATATT3", "ATCTT3"
     ),
     _token(
         "linear-key",
-        r"\b(lin_(?:api|oauth)_[A-Za-z0-9]{32,64})\b",
+        r"(lin_(?:api|oauth)_[A-Za-z0-9]{32,64})\b",
         "lin_api_",
         "lin_oauth_",
     ),
-    _token("notion-token", r"\b(ntn_[0-9]{9,13}[A-Za-z0-9]{30,40})\b", "ntn_"),
+    _token("notion-token", r"(ntn_[0-9]{9,13}[A-Za-z0-9]{30,40})\b", "ntn_"),
     _token("sentry-token", r"(sntr[ysu]{2}_[A-Za-z0-9+/=_-]{40,400})", "sntry"),
     _token("grafana-token", r"\b(gl(?:sa|c)_[A-Za-z0-9+/=_]{32,400})", "glsa_", "glc_"),
     _token(
         "newrelic-key",
-        r"\b(NR(?:AK|JS|II|RA)-[A-Za-z0-9_-]{20,64})",
+        r"(NR(?:AK|JS|II|RA)-[A-Za-z0-9_-]{20,64})",
         "NRAK-",
         "NRJS-",
         "NRII-",
         "NRRA-",
     ),
-    _token("docker-token", r"\b(dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,64})", "dckr_"),
+    _token("docker-token", r"(dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,64})", "dckr_"),
     _token("groq-key", r"\b(gsk_[A-Za-z0-9]{40,64})\b", "gsk_"),
     _token(
         "xai-key",
@@ -246,23 +252,23 @@ TOKENS: Final[tuple[Kind, ...]] = (
     ),
     _token(
         "supabase-key",
-        r"\b(sb(?:p_[0-9a-f]{40}|_secret_[A-Za-z0-9_-]{20,64}))",
+        r"(sb(?:p_[0-9a-f]{40}|_secret_[A-Za-z0-9_-]{20,64}))",
         "sbp_",
         "sb_secret_",
     ),
     _token(
         "planetscale-token",
-        r"\b(pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{30,70})",
+        r"(pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{30,70})",
         "pscale_",
     ),
-    _token("postman-key", r"\b(PMAK-[0-9a-f]{24}-[0-9a-f]{34})\b", "PMAK-"),
+    _token("postman-key", r"(PMAK-[0-9a-f]{24}-[0-9a-f]{34})\b", "PMAK-"),
     _token(
         "pulumi-token", r"\b(pul-[0-9a-f]{40})\b", "pul-", hint=r"\bpul-[0-9a-f]{12}"
     ),
-    _token("square-token", r"\b(sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{22,60})", "sq0"),
+    _token("square-token", r"(sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{22,60})", "sq0"),
     _token(
         "figma-token",
-        r"\b(fig[dour]_[A-Za-z0-9_-]{40,60})",
+        r"(fig[dour]_[A-Za-z0-9_-]{40,60})",
         "figd_",
         "figo_",
         "figu_",

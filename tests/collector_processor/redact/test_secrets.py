@@ -100,6 +100,17 @@ def test_equal_secrets_have_equal_markers_and_different_ones_not():
     assert Redactor(b"other key 16byte", COLLECTORS).text(token) != alone
 
 
+@BOTH
+def test_what_stands_before_a_token_does_not_hide_it(find):
+    """Neither a letter, nor an encoded sign of an address, nor a name's underscore."""
+    token = "gh" + "p_" + "A1b2C3d4E5f6" * 3
+    key = "AK" + "IA" + "ABCDEFGH12345678"
+    for text in (f"x{token}", f"?t%3D{token}", f"%20{key}", f"id_{key}", f"\\n{key}"):
+        clean = redacted(text, find)
+        assert token not in clean, text
+        assert key not in clean, text
+
+
 def test_a_marker_is_not_the_hash_of_the_secret_alone():
     """Without the key nobody can try secrets against a marker."""
     token = "gh" + "p_" + "A1b2C3d4E5f6" * 3
