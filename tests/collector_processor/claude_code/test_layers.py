@@ -48,7 +48,7 @@ def _layers(given: list[Delivery]) -> Delivery:
             if span.name != "claude_code.llm_request":
                 continue
             told = _attributes(span)
-            usage = {
+            usage: dict[str, str | int] = {
                 "gen_ai.operation.name": "chat",
                 "gen_ai.provider.name": "anthropic",
                 "gen_ai.request.model": told["model"],
