@@ -17,7 +17,7 @@ def run(arguments: Sequence[str]) -> int:
         0 ok, 1 problem found, 2 usage, 3 store not reachable, 130 interrupted.
     """
     # Before the arguments are parsed, because parsing may be what fails.
-    debug = "--debug" in arguments
+    debug = "--debug" in _before_a_program(arguments)
     try:
         code = app(args=list(arguments), prog_name="fleetspan", standalone_mode=False)
         sys.stdout.flush()
@@ -31,6 +31,12 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
+
+
+def _before_a_program(arguments: Sequence[str]) -> Sequence[str]:
+    """Return the arguments that are ours, where ``--`` begins a program's."""
+    words = list(arguments)
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _forget_stdout() -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -97,7 +97,7 @@ def run(
                         inside=summary.read_notes(Path(notes)),
                         used=used,
                         overridden=overridden(base) if endpoints else [],
-                        trouble=trouble or problem,
+                        trouble=trouble or problem or _disabled(base),
                     ),
                 )
     return exit_code
@@ -146,6 +146,11 @@ def _collector(
             yield None, f"no collector: {_errors.translate(error).error}"
             return
         yield endpoints, None
+
+
+def _disabled(base: Mapping[str, str]) -> str | None:
+    is_disabled = base.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return "OTEL_SDK_DISABLED is set, so nothing reports" if is_disabled else None
 
 
 def _target(endpoints: Endpoints, invocation_id: str, notes: Path) -> Target:

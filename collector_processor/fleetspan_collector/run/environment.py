@@ -96,6 +96,8 @@ def environment(
     if (register := node_register(cwd)) is not None:
         option = f'--require "{_escaped(str(register))}"'
         made["NODE_OPTIONS"] = f"{option} {base.get('NODE_OPTIONS', '')}".rstrip()
+        # Without those that ask a cloud's metadata service, in vain on most machines.
+        made.setdefault("OTEL_NODE_RESOURCE_DETECTORS", "env,host,os,process")
     for name in ("NO_PROXY", "no_proxy"):
         # A proxy elsewhere cannot reach this machine's loopback.
         if any(each.lower().endswith("_proxy") for each in base):

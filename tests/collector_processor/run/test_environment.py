@@ -110,4 +110,4 @@ def test_the_injected_folder_shadows_nothing() -> None:
     source = (INJECTED / "sitecustomize.py").read_text("utf-8")
     ast.parse(source, feature_version=(3, 4))
     for path in INJECTED.with_name("inside").glob("*.py"):
-        ast.parse(path.read_text("utf-8"), feature_version=(3, 8))
+        ast.parse(path.read_text("utf-8"), feature_version=(3, 9))

@@ -11,7 +11,7 @@ that works, and what is newer is loaded only where it can be.
 import os
 import sys
 
-OLDEST = (3, 8)
+OLDEST = (3, 9)
 
 
 def _run_the_other():

@@ -1,6 +1,6 @@
 """What happens inside the program: its instrumentations are switched on.
 
-Loaded by path into the program's own Python, from 3.8 on, as ``_fleetspan_run``; only the
+Loaded by path into the program's own Python, from 3.9 on, as ``_fleetspan_run``; only the
 standard library and what the program's environment has may be imported here. Nothing is
 imported before the program does: instrumentations wait for the library that they watch.
 """

@@ -1,3 +1,4 @@
+-- The traces and sessions of one `fleetspan run`, and when it began; for WITH.
     toDateTime64('@since@', 3, 'UTC') AS since,
     traces AS (
         SELECT DISTINCT TraceId FROM @database@.otel_traces
