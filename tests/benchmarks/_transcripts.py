@@ -40,7 +40,7 @@ _CHANGING: Final = re.compile(
 _ROUNDS: Final = 6
 _FORKED: Final = 10
 _DAYS: Final = 20
-_WORDS: Final = (
+_WORDS: Final = (  # noqa: SIM905 - to be read
     "def return import the agent result value \\n    if for in not error line file "
     'test self path data of and to is a with open read write None True False \\"id\\" '
 ).split(" ")

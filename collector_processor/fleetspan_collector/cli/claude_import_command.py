@@ -85,6 +85,7 @@ def import_transcripts(
             stopping=stopping,
             **({"patience_s": None} if follow else {}),
         )
+        stack.callback(importer.close)
         with _progress(invocation) as on_progress:
             importer.look(on_progress)
         if follow and not stopping.is_set():

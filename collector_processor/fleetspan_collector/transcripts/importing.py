@@ -128,7 +128,7 @@ class Importer:
                 break
             except AwayError as error:
                 # It may be another one when it comes back, with another store.
-                self._client = None
+                self.forget_collector()
                 now = time.monotonic()
                 away_since = now if away_since is None else away_since
                 if self._patience_s is not None and now - away_since > self._patience_s:
@@ -151,7 +151,13 @@ class Importer:
 
     def forget_collector(self) -> None:
         """Ask anew, with the next look, where the collector is and what it has."""
-        self._client = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def close(self) -> None:
+        """Let go of the collector; safe to call twice."""
+        self.forget_collector()
 
     def wait_until_readable(self, timeout_s: float) -> bool:
         """Return once everything sent is derived; tells whether it is."""
@@ -298,7 +304,7 @@ class Importer:
                 standing = replace(standing, offset=chunk.end, mark=None)
                 continue
             self._send_lines(client, file, chunk.offset, chunk.body)
-            standing = standing.after(chunk.end, chunk.body)
+            standing = standing.after(chunk)
             self._standings[file.path] = standing
             progress.advance(len(chunk.body))
         self._standings[file.path] = replace(standing, seen=look)

@@ -18,7 +18,7 @@ import orjson
 from fleetspan_collector.store import _sql
 from fleetspan_collector.transcripts.collector_client import Client
 from fleetspan_collector.transcripts.finding import Transcript
-from fleetspan_collector.transcripts.lines import line_at
+from fleetspan_collector.transcripts.lines import Chunk, line_at
 
 _AT_ONCE: Final = 1000
 """Sessions of one statement; the web port takes statements of up to 1 MiB."""
@@ -56,13 +56,11 @@ class Standing:
     mark: tuple[int, bytes] | None = None
     seen: tuple[int, ...] | None = None
 
-    def after(self, offset: int, body: bytes) -> Standing:
-        """Return where reading stands after whole lines from an offset on."""
-        last = body.rstrip(b"\n").rfind(b"\n") + 1
-        line = body[last:].rstrip(b"\n")
-        return replace(
-            self, offset=offset, mark=(offset - len(body) + last, _md5(line))
-        )
+    def after(self, chunk: Chunk) -> Standing:
+        """Return where reading stands after whole lines."""
+        last = chunk.body.rstrip(b"\n").rfind(b"\n") + 1
+        line = chunk.body[last:].rstrip(b"\n")
+        return replace(self, offset=chunk.end, mark=(chunk.offset + last, _md5(line)))
 
 
 def look_of(path: Path) -> tuple[int, ...]:

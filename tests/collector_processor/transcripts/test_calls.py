@@ -168,8 +168,11 @@ def test_what_is_no_call_is_left_out(tmp_path: Path) -> None:
 def test_tiers_and_old_costs_are_kept(tmp_path: Path) -> None:
     """What changes a price comes as words; a sum of cache writes is not split."""
     usage = {
-        **{"service_tier": "batch", "speed": "fast", "inference_geo": "us"},
-        **{"cache_creation": None, "server_tool_use": {"web_search_requests": 2}},
+        "service_tier": "batch",
+        "speed": "fast",
+        "inference_geo": "us",
+        "cache_creation": None,
+        "server_tool_use": {"web_search_requests": 2},
     }
     write(tmp_path, reply(1, usage=usage, costUSD=0.25))
     (row,) = calls(tmp_path)

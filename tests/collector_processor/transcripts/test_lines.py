@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetspan_collector.transcripts.lines import line_at, read_chunks
+from fleetspan_collector.transcripts.lines import Chunk, line_at, read_chunks
 from fleetspan_collector.transcripts.standing import (
     Standing,
     Stored,
@@ -110,7 +110,7 @@ def test_a_file_that_is_not_what_it_was_is_read_again(
     path.write_bytes(one + two)
     uuid = "bbbbbbbb-0000-4000-8000-000000000001"
     stored = Stored(last=len(one), known=0, uuid=uuid, described="")
-    standing = Standing().after(len(one), one)
+    standing = Standing().after(Chunk(offset=0, body=one, end=len(one)))
     assert still_stands(path, standing)
     path.write_bytes(now)
     assert resume(path, stored) == Standing()
