@@ -7,6 +7,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.text import Text
@@ -27,7 +28,6 @@ from fleetspan_collector.claude_settings.wanted import LEFT_OUT, wanted
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._text import plain, plain_lines
 from fleetspan_collector.config import Settings
-from fleetspan_hook.spool import split_endpoint
 
 
 class _Content(StrEnum):
@@ -164,10 +164,11 @@ def _default_endpoint(settings: Settings) -> str:
 def _checked(endpoint: str) -> str:
     address = endpoint if "://" in endpoint else f"http://{endpoint}"
     try:
-        scheme, host, _, _ = split_endpoint(address)
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
-        scheme, host = "", ""
-    if scheme not in ("http", "https") or not host or any(c.isspace() for c in address):
+        usable = False
+    if not usable or not parts.hostname or any(c.isspace() for c in address):
         raise UsageError(
             f"the endpoint {endpoint!r} cannot be used",
             because="it is not an address such as http://127.0.0.1:4318",
