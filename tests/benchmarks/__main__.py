@@ -7,6 +7,7 @@ import importlib
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ PARTS: Final = (
     "reads",
     "hooks",
     "hook_start",
+    "redaction",
+    "transcripts",
 )
 
 
@@ -34,11 +37,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--json", type=Path, default=Path("bench-results"), metavar="DIR"
     )
+    parser.add_argument(
+        "--transcript-mb", type=int, help="size of the transcripts", metavar="MB"
+    )
     chosen = parser.parse_args(arguments)
     unknown = set(chosen.parts) - set(PARTS)
     if unknown:
         parser.error(f"unknown part {min(unknown)!r}, expected {PARTS}")
     scale = QUICK if chosen.quick else TINY if chosen.tiny else FULL
+    if chosen.transcript_mb:
+        scale = replace(scale, transcript_bytes=chosen.transcript_mb * 1_000_000)
     for part in chosen.parts or PARTS:
         module = importlib.import_module(f"tests.benchmarks.{part}")
         began = time.monotonic()

@@ -24,6 +24,7 @@ class Scale:
         reads_calls: Model calls in each store that is read.
         reads_parts_of_a_day: Overlapping parts of each day and table of those.
         reads_repeats: How often each query is asked.
+        transcript_bytes: Size of the transcripts that are read.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Scale:
     reads_calls: tuple[int, ...]
     reads_parts_of_a_day: int
     reads_repeats: int
+    transcript_bytes: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sizes for a report."""
@@ -59,6 +61,7 @@ FULL: Final = Scale(
     reads_calls=(1_000_000, 5_000_000),
     reads_parts_of_a_day=11,
     reads_repeats=30,
+    transcript_bytes=1_000_000_000,
 )
 QUICK: Final = Scale(
     name="quick",
@@ -74,6 +77,7 @@ QUICK: Final = Scale(
     reads_calls=(200_000,),
     reads_parts_of_a_day=11,
     reads_repeats=10,
+    transcript_bytes=100_000_000,
 )
 TINY: Final = Scale(
     name="tiny",
@@ -89,4 +93,5 @@ TINY: Final = Scale(
     reads_calls=(10_000,),
     reads_parts_of_a_day=1,
     reads_repeats=2,
+    transcript_bytes=1_000_000,
 )

@@ -30,6 +30,15 @@ from tests.benchmarks._scale import TINY
     ("part", "rows"),
     [
         ("freshness", ["raw", "runs"]),
+        (
+            "redaction",
+            [
+                *("OTLP, clean", "transcripts, clean"),
+                *("OTLP, a secret in 1 of 100 spans", "OTLP, a secret in each span"),
+                *("one request of almost-secrets", "one request of secrets"),
+                "SDK, captured text, clean",
+            ],
+        ),
         ("idle", ["idle", "trickle"]),
         (
             "hook_start",
@@ -75,6 +84,20 @@ def test_throughput_goes_on_without_the_peer(
     assert document["machine"]["cores"] >= 1
     assert [row[0] for row in document["rows"]] == ["fleetspan"]
     assert document["raw"]["fleetspan"]["load"]["spans"] == 2000
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_transcripts_go_on_without_the_peer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours find exactly what was written; without npm, ccusage is named and left out."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = importlib.import_module("tests.benchmarks.transcripts").measure(
+        TINY, tmp_path / "bench"
+    )
+    assert [row[0] for row in result.rows] == ["import", "import again", "direct"]
+    assert result.notes == ["ccusage was passed over: node and npm are not installed."]
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_a_message_id_that_came_twice_is_two_calls(tmp_path: Path) -> None:
 
 def test_lines_without_any_id_are_calls_of_their_own(tmp_path: Path) -> None:
     """Nothing says that they are one."""
-    nameless = {"requestId": None, "message": {"id": ""}}
+    nameless: dict[str, Any] = {"requestId": None, "message": {"id": ""}}
     write(tmp_path, reply(1, **nameless), reply(2, **nameless))
     assert [row["InputTokens"] for row in calls(tmp_path)] == [11, 12]
 
