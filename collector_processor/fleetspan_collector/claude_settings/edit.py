@@ -180,6 +180,24 @@ def read(text: str) -> dict[str, Any]:
     return found
 
 
+def hindrances(text: str) -> list[str]:
+    """Say what else in a settings text keeps hooks from running, or doubles them."""
+    settings = read(text)
+    found = []
+    if settings.get("disableAllHooks") is True:
+        found.append("'disableAllHooks' is on: no hook runs")
+    groups = [group for event in settings.get("hooks", {}).values() for group in event]
+    urls = settings.get("allowedHttpHookUrls")
+    handlers = [each for _, _, each in _our_handlers(groups)]
+    if urls is not None and any("url" in each for each in handlers):
+        found.append("'allowedHttpHookUrls' is set: it must allow the collector's URL")
+    plugins = settings.get("enabledPlugins")
+    for name, is_on in plugins.items() if isinstance(plugins, dict) else ():
+        if is_on and name.startswith("fleetspan@"):
+            found.append(f"the plugin {name!r} is on: every hook is reported twice")
+    return found
+
+
 def same_effect(one: str, other: str) -> bool:
     """Whether two texts say the same, in whatever order the hooks of an event stand."""
     return _unordered(read(one)) == _unordered(read(other))

@@ -12,6 +12,7 @@ from fleetspan_collector.claude_settings import files
 from fleetspan_collector.claude_settings.edit import (
     Added,
     Conflict,
+    hindrances,
     put_in,
     read,
     same_effect,
@@ -53,6 +54,10 @@ class Plan:
         ]
         lines = difflib.unified_diff(old, new, names[0], names[1])
         return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+    def hindrances(self) -> list[str]:
+        """Say what else in the file keeps hooks from running, or doubles them."""
+        return hindrances(files.decode(self.after, self.path)[1])
 
     def carry_out(self) -> None:
         """Make the change, and keep, or forget, the record.

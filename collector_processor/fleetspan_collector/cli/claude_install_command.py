@@ -110,6 +110,9 @@ def install(
         ),
         force=force,
     )
+    if not invocation.json:
+        for warning in plan.hindrances():
+            invocation.err.print(Text(plain(f"note: {warning}")), soft_wrap=True)
     done = _do(invocation, plan, "install", yes=yes, dry_run=dry_run)
     if done and not invocation.json:
         _explain(invocation)
@@ -212,6 +215,7 @@ def _do(
                     {"name": each.name, "found": each.found, "wanted": each.wanted}
                     for each in plan.conflicts
                 ],
+                "warnings": plan.hindrances(),
                 "left_out": dict(LEFT_OUT),
             }
         )

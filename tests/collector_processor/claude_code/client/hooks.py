@@ -102,3 +102,8 @@ def run_hook(
 def spool_at(root: Path, endpoint: str) -> Spool:
     """Return the spool of an endpoint below a root."""
     return Spool(str(root / folder_name(endpoint)), endpoint)
+
+
+def assert_unnoticed(done: subprocess.CompletedProcess[bytes]) -> None:
+    """The client saw nothing: exit code 0, no output."""
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
