@@ -75,6 +75,15 @@ def truth_of(expected: Mapping[str, Any]) -> Facts:
     return facts
 
 
+def refused(name: str) -> dict[str, str]:
+    """Return who made each request that was refused, by its id.
+
+    The client tells of those that it gave up on, and rightly so: calls without usage.
+    """
+    listed = captures.expected(name).get("refused", [])
+    return {each["request_id"]: each["agent_id"] for each in listed}
+
+
 def _call(request_id: str, agent_id: str) -> Facts:
     """Reply n of the fake provider has usage from which n can be told."""
     n = int(request_id[-4:])
@@ -109,7 +118,9 @@ def found(store: Rows, tenant: str) -> Facts:
         else:
             assert row["ParentAgentId"] is None
             assert row["SpawnToolCallId"] is None
-    for row in store.rows("llm_calls", f"Tenant = '{tenant}'"):
+    # A request that failed is a call too, but no answer that the truth could list.
+    answered = f"Tenant = '{tenant}' AND NOT (Error != '' AND InputTokens IS NULL)"
+    for row in store.rows("llm_calls", answered):
         call_id = row["CallId"]
         facts["call", call_id, "agent"] = row["AgentId"] or None
         facts["call", call_id, "cost"] = row["CostUsd"]

@@ -27,7 +27,7 @@ SELECT
         is_tool, a['tool_use_id'],
         agent) AS Key,
     concat('log/', thing) AS Source,
-    multiIf(thing = 'call', if(is_error, 18, 40), thing = 'result', 22, thing = 'decision', 14, 15) AS SourceRank,
+    multiIf(thing = 'call', if(is_error, 18, 40), thing = 'result', 22, rejected, 25, thing = 'decision', 14, 15) AS SourceRank,
     multiIf(
         thing = 'call', bitShiftLeft(toUInt64(least(greatest(InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens, 0), 2147483647)), 31) + bitShiftRight(content, 33),
         thing IN ('first', 'prompt'), 9223372036854775807 - at_ns,
