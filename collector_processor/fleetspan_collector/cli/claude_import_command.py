@@ -54,7 +54,7 @@ Endpoint = Annotated[
 ]
 
 _AT_FULL_SPEED: Final = ("--set", "cpu_budget_idle_cores=4")
-"""For a collector that runs for the import alone."""
+"""For a collector that ends when the import does."""
 
 _DERIVING_S: Final = 1800.0
 _INTERRUPTED: Final = 130
@@ -76,7 +76,9 @@ def import_transcripts(
     began = time.monotonic()
     with ExitStack() as stack:
         stopping = stack.enter_context(_stopped_by_signals())
-        locate = stack.enter_context(_collector(invocation, settings, url))
+        locate = stack.enter_context(
+            _collector(invocation, settings, url, follow=follow)
+        )
         importer = Importer(
             places,
             locate,
@@ -137,7 +139,7 @@ def _places(path: Path | None) -> list[Path]:
 
 @contextmanager
 def _collector(
-    invocation: Invocation, settings: Settings, url: str | None
+    invocation: Invocation, settings: Settings, url: str | None, *, follow: bool
 ) -> Iterator[Callable[[], Address | None]]:
     """Yield what says where the collector is; it may move while this runs."""
     if url is not None:
@@ -146,7 +148,7 @@ def _collector(
     if find_owner(settings) is not None:
         yield lambda: _running(settings)
         return
-    options = [*options_of(invocation), *_AT_FULL_SPEED]
+    options = [*options_of(invocation), *(() if follow else _AT_FULL_SPEED)]
     with collecting(settings, options) as collector:
         yield lambda: _own(collector, settings)
 

@@ -13,7 +13,7 @@ The layout is the client's own affair and may change; what does not fit is left 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -122,11 +122,7 @@ def _look_into(folder: Path, found: Found, seen: set[tuple[int, int]]) -> None:
         files, folders = entries
         for name, is_link in files.items():
             if name.endswith((LINES, META)):
-                # The folder's path is real, so only a link has another real one.
-                path = folder / name
-                _take(
-                    Path(os.path.realpath(path)) if is_link else path, session_id, found
-                )
+                _take(_real(folder / name, is_link=is_link), session_id, found)
         is_session = _SUBAGENTS in folders and not session_id
         for name, is_link in folders.items():
             inside = folder / name
@@ -142,6 +138,15 @@ def _look_into(folder: Path, found: Found, seen: set[tuple[int, int]]) -> None:
                 waiting.append((inside / _SUBAGENTS, name))
             else:
                 waiting.append((inside, ""))
+
+
+def _real(path: Path, *, is_link: bool) -> Path:
+    """The real path of a file in a folder whose own path is real."""
+    if not is_link:
+        return path
+    real = Path(os.path.realpath(path))
+    # A name that says what it is stays.
+    return real if real.name.endswith((LINES, META)) else path
 
 
 def _session_of(folder: Path) -> str:
@@ -207,22 +212,21 @@ def _session_inside(path: Path, found: Found) -> str:
     """The session that the first lines of a file name; empty when none does."""
     try:
         with path.open("rb") as file:
-            beginning = file.read(_LOOKED_AT_BYTES)
+            while file.tell() < _LOOKED_AT_BYTES:
+                line = file.readline(_LOOKED_AT_BYTES)
+                named = _session_of_line(line)
+                if named or not line:
+                    return named
     except FileNotFoundError:
-        return ""
+        pass
     except OSError as error:
         found.unreadable[path] = error.strerror or str(error)
-        return ""
-    for named in _sessions(beginning.split(b"\n")[:-1]):
-        return named
     return ""
 
 
-def _sessions(lines: Iterable[bytes]) -> Iterator[str]:
-    for line in lines:
-        try:
-            named = orjson.loads(line).get("sessionId")
-        except (ValueError, AttributeError):
-            continue
-        if isinstance(named, str) and named:
-            yield named
+def _session_of_line(line: bytes) -> str:
+    try:
+        named = orjson.loads(line).get("sessionId")
+    except (orjson.JSONDecodeError, AttributeError):
+        return ""
+    return named if isinstance(named, str) else ""

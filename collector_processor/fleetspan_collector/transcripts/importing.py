@@ -199,7 +199,12 @@ class Importer:
         imported.sessions |= {
             each.session_id for each in found.files.values() if each.session_id
         }
-        imported.unreadable = dict(found.unreadable)
+        still = {
+            path: reason
+            for path, reason in imported.unreadable.items()
+            if path in found.files
+        }
+        imported.unreadable = still | found.unreadable
 
     def _connect(self, found: Found) -> Client:
         """The client; of a collector met for the first time, with what it has.
@@ -239,10 +244,10 @@ class Importer:
                 return
             try:
                 self._send(client, file, starts[file.path], progress, giving_up)
-            except OSError as error:
                 with self._lock:
-                    reason = error.strerror or str(error)
-                    self.imported.unreadable[file.path] = reason
+                    self.imported.unreadable.pop(file.path, None)
+            except OSError as error:
+                self._pass_over(file, error)
             except BaseException:
                 giving_up.set()
                 raise
@@ -250,6 +255,17 @@ class Importer:
         with ThreadPoolExecutor(_SENDERS, "fleetspan-transcripts") as pool:
             for done in [pool.submit(send, each) for each in todo]:
                 done.result()
+
+    def _pass_over(self, file: Transcript, error: OSError) -> None:
+        """Report a file that cannot be read, and leave it alone until it changes."""
+        with self._lock:
+            self.imported.unreadable[file.path] = error.strerror or str(error)
+        try:
+            look = positions.look_of(file.path)
+        except OSError:
+            return
+        standing = self._standings.get(file.path, Standing())
+        self._standings[file.path] = replace(standing, seen=look)
 
     def _is_changed(self, file: Transcript) -> bool:
         standing = self._standings.get(file.path)
@@ -301,7 +317,7 @@ class Importer:
             if not chunk.body:
                 with self._lock:
                     self.imported.too_long += 1
-                standing = replace(standing, offset=chunk.end, mark=None)
+                standing = replace(standing, offset=chunk.end)
                 continue
             self._send_lines(client, file, chunk.offset, chunk.body)
             standing = standing.after(chunk)

@@ -80,7 +80,7 @@ def still_stands(path: Path, standing: Standing) -> bool:
         OSError: When it cannot be read.
     """
     if standing.mark is None:
-        return standing.offset == 0
+        return standing.offset <= path.stat().st_size
     offset, digest = standing.mark
     found = line_at(path, offset)
     return found is not None and _md5(found[0]) == digest

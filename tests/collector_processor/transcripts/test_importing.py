@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pytest
 
+from fleetspan_collector.transcripts import find_transcripts
 from fleetspan_collector.transcripts.collector_client import Address
 from fleetspan_collector.transcripts.importing import Importer
 from tests.collector_processor.claude_code.captures import expected
@@ -257,6 +258,21 @@ def test_a_transcript_cut_at_every_byte_comes_in(
     assert made.imported.restarted == 0
     assert collector.count("llm_calls", "match(SessionId, '^c[0-9]{4}$')") == size + 1
     assert len(lines_of(collector, tmp_path)) == 2 * (size + 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that fails")
+def test_a_file_that_cannot_be_read_is_passed_over(
+    collector: Collector, tmp_path: Path
+) -> None:
+    """It is reported and not tried again and again; its neighbours come in."""
+    path = write(tmp_path, begun("s-near"), session="s-near")
+    broken = path.with_name("s-broken.jsonl")
+    # To read a process's memory from address 0 is an error of input.
+    broken.symlink_to("/proc/self/mem")
+    made = imported(collector, tmp_path)
+    assert made.imported.unreadable == {broken: "Input/output error"}
+    assert (made.imported.files, made.imported.lines) == (2, 1)
+    assert not made.changed(find_transcripts([tmp_path]))
 
 
 def test_two_importers_at_once_make_no_second_row(
