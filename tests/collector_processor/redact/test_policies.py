@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -18,7 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from fleetspan_collector._claude_inputs import ClaudeHook, TranscriptLines
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.derive.derivation import Window
+from fleetspan_collector.derive.normalise import Window
 from fleetspan_collector.receivers import (
     Intake,
     OtlpHttpApp,
@@ -36,14 +37,14 @@ POLICIES = ("none", "metadata", "redacted", "full")
 FEEDS = ("traces", "logs", "hooks", "transcripts")
 
 
-def hook(policy, given):
+def hook(policy: str, given: Any) -> Any:
     """Return what is left of a hook under a policy."""
     payload = ClaudeHook(body=json.dumps(given).encode()).SerializeToString()
     clean = Guard(policy).apply(Signal.CLAUDE_HOOKS, payload)
     return json.loads(ClaudeHook.FromString(clean).body)
 
 
-def line(policy, given):
+def line(policy: str, given: Any) -> Any:
     """Return what is left of a line of a transcript under a policy."""
     body = json.dumps(given).encode()
     payload = TranscriptLines(path="/t.jsonl", offsets=[0], lines=body)
@@ -174,7 +175,7 @@ def test_a_prompt_that_the_client_wrote_is_known_as_one():
 
 def test_lines_of_transcripts():
     """Ids, models, usage and the kinds of blocks stay; what they say does not."""
-    given = {
+    given: dict[str, Any] = {
         "type": "assistant",
         "uuid": "u",
         "sessionId": "s",

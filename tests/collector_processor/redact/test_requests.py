@@ -211,6 +211,7 @@ def test_a_request_full_of_almost_secrets_is_gone_through_once():
     request = traces([make_span(1, number, note=note) for number in range(1, 2001)])
     payload = request.SerializeToString()
     guard = Guard()
+    assert guard.protection._finder is not None
     assert guard.protection._finder.places(payload, 20_000) is None
     assert guard.apply(Signal.TRACES, payload) is payload
     hit = payload + traces([make_span(1, 9, note=TOKEN)]).SerializeToString()

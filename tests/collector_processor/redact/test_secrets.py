@@ -8,7 +8,9 @@ import json
 import random
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ import fleetspan_collector
 from fleetspan._redaction import Finder as Find
 from fleetspan._redaction import Found, Redactor, find_secrets
 from fleetspan._secret_kinds import KINDS
-from fleetspan_collector.redact._finder import SECRETS, Finder
+from fleetspan_collector.redact._finder import SECRETS, Finder, Holds
 
 from ..claude_code.captures import NAMES, deliveries
 from .corpus import KEY_SHAPED, contexts, planted
@@ -182,7 +184,7 @@ def test_what_is_no_secret_stays(text, find):
     assert redacted(text, find) is text
 
 
-def _false_alarm_corpus():
+def _false_alarm_corpus() -> Iterator[str]:
     draw = random.Random(7)
     for _ in range(400):
         yield draw.randbytes(16).hex()
@@ -245,7 +247,7 @@ class _Counting:
         ]
         Redactor(KEY, Finder(shapes)).text(text)
 
-    def _holds(self, holds):
+    def _holds(self, holds: Holds) -> Holds:
         def counting(text: bytes, start: int, end: int) -> bool:
             self.asked += 1 + (end - start) // 64
             return bool(holds(text, start, end))
@@ -257,7 +259,7 @@ def test_no_pattern_can_run_away():
     """No repetition without a bound stands inside another: each is linear."""
     parser = __import__("re")._parser
 
-    def depth(tree, inside: int = 0) -> int:
+    def depth(tree: Any, inside: int = 0) -> int:
         deepest = inside
         for operation, argument in tree:
             name = str(operation)
