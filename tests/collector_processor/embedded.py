@@ -18,7 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from fleetspan_collector._signals import Signal, Submission
-from fleetspan_collector.derive.derivation import Derivation, Window
+from fleetspan_collector.derive.derivation import Derivation
+from fleetspan_collector.derive.normalise import Window
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.ingest.raw_writer import RawWriter
 from fleetspan_collector.journal import Journal, JournalSettings, Segment

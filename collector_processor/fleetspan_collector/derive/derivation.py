@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from fleetspan_collector._signals import Signal
 from fleetspan_collector.derive.changes import (
     Written,
     change_of,
@@ -26,15 +24,20 @@ from fleetspan_collector.derive.changes import (
     tombstones,
 )
 from fleetspan_collector.derive.liveness import dead, own_scope
+from fleetspan_collector.derive.normalise import (
+    Group,
+    Normaliser,
+    Window,
+    groups_of,
+    insert_select,
+)
 from fleetspan_collector.derive.prices import PriceBook
-from fleetspan_collector.derive.resolve import RULES_VERSION, Canonical, resolve
+from fleetspan_collector.derive.resolve import Canonical, resolve
+from fleetspan_collector.derive.rules import RULES_VERSION
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
 
 logger = logging.getLogger("fleetspan.derive")
-
-Group = tuple[str, str]
-"""Tenant and group key: what resolving works on as a whole."""
 
 _GROUPS_AT_ONCE: Final = 2000
 """Bounds the memory and the statement text of one resolve."""
@@ -45,65 +48,6 @@ _TABLES: Final = (
     ("canonical_tool_calls", "tool_calls", "SpanId"),
     ("canonical_runs", "runs", "RunId"),
 )
-
-_CLAUDE_CODE: Final = "claude_code"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OtlpTable:
-    table: str
-    attributes: str
-    normalise: str
-    normalise_claude: str
-
-
-# A statement costs a tenth of a second before it does anything, so that of a feed runs
-# only over windows that hold something of it.
-_OTLP_TABLES: Final = {
-    Signal.TRACES: _OtlpTable(
-        table="otel_traces",
-        attributes="SpanAttributes",
-        normalise="normalise_spans",
-        normalise_claude="normalise_claude_spans",
-    ),
-    Signal.LOGS: _OtlpTable(
-        table="otel_logs",
-        attributes="LogAttributes",
-        normalise="normalise_starts",
-        normalise_claude="normalise_claude_events",
-    ),
-}
-_CLAUDE_TABLES: Final = {
-    Signal.CLAUDE_HOOKS: (
-        "claude_hooks",
-        "normalise_claude_hooks",
-        "[SessionId]",
-    ),
-    Signal.TRANSCRIPT_LINES: (
-        "claude_transcript_lines",
-        "normalise_transcripts",
-        "[SessionId, FileSessionId]",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Some raw rows of one signal.
-
-    Attributes:
-        signal: Traces, logs, Claude Code's hooks or transcript lines.
-        condition: A condition on the raw table that picks them.
-    """
-
-    signal: Signal
-    condition: str
-
-    @classmethod
-    def of_batches(cls, signal: Signal, batch_ids: Iterable[str]) -> Window:
-        """The rows that some journal segments brought."""
-        names = ", ".join(f"'{_sql.quote(batch)}'" for batch in batch_ids)
-        return cls(signal=signal, condition=f"BatchId IN ({names})")
 
 
 class Derivation:
@@ -124,6 +68,7 @@ class Derivation:
         self.engine = engine
         self.prices = prices
         self._database = engine.address.database
+        self._normaliser = Normaliser(engine)
         self.lock = threading.Lock()
         # Of what is at work: the process that does it, as far as it is named.
         self._at_work: dict[tuple[str, str, str, str], str] = {}
@@ -143,7 +88,7 @@ class Derivation:
         with self.lock:
             groups: set[Group] = set()
             for window in windows:
-                groups |= self._normalise(window)
+                groups |= self._normaliser.window(window)
             return self._resolve_all(groups)
 
     def rebuild(self, progress: Callable[[str], None]) -> tuple[int, int]:
@@ -168,7 +113,7 @@ class Derivation:
             for table in ("evidence", "evidence_links", "otel_traces_trace_id_ts"):
                 self.engine.command(f"TRUNCATE TABLE {self._database}.{table}")
             self.engine.insert_arrow("evidence", seen)
-            groups = self._normalise_all(progress) - self._partly_expired()
+            groups = self._normaliser.everything(progress) - self._partly_expired()
             progress(f"{len(groups)} traces")
             self._rebuilding = True
             try:
@@ -176,27 +121,9 @@ class Derivation:
             finally:
                 self._rebuilding = False
 
-    def _normalise_all(self, progress: Callable[[str], None]) -> set[Group]:
-        groups: set[Group] = set()
-        for signal, raw, time_column in (
-            (Signal.TRACES, "otel_traces", "Timestamp"),
-            (Signal.LOGS, "otel_logs", "Timestamp"),
-            (Signal.CLAUDE_HOOKS, "claude_hooks", "ReceivedAt"),
-            (Signal.TRANSCRIPT_LINES, "claude_transcript_lines", "ReceivedAt"),
-        ):
-            days = self.engine.arrow(
-                f"SELECT DISTINCT toString(toDate({time_column})) AS day"
-                f" FROM {self._database}.{raw} ORDER BY day"
-            )["day"].to_pylist()
-            for day in days:
-                progress(f"{signal.value} of {day}")
-                condition = f"toDate({time_column}) = '{day}'"
-                groups |= self._normalise(Window(signal=signal, condition=condition))
-        return groups
-
     def _partly_expired(self) -> set[Group]:
         """Groups that began before the oldest raw span that is left."""
-        return _groups(
+        return groups_of(
             self.engine.arrow(
                 "SELECT DISTINCT Tenant, GroupKey"
                 f" FROM {self._database}.canonical_keys WHERE Bucket <"
@@ -249,56 +176,9 @@ class Derivation:
             )
         return 0
 
-    def _normalise(self, window: Window) -> set[Group]:
-        tokens = {"database": self._database, "window": window.condition}
-        rules = {**tokens, "rules_version": str(RULES_VERSION)}
-        if window.signal in _CLAUDE_TABLES:
-            return self._normalise_claude(window, rules)
-        if window.signal not in _OTLP_TABLES:
-            return set()
-        otlp = _OTLP_TABLES[window.signal]
-        touched = self.engine.arrow(
-            _sql.render(
-                "touched_groups", table=otlp.table, attributes=otlp.attributes, **tokens
-            )
-        )
-        feeds = set(touched["Feed"].to_pylist())
-        if feeds - {_CLAUDE_CODE}:
-            self._insert_select("evidence", otlp.normalise, rules)
-        if _CLAUDE_CODE in feeds:
-            self._insert_select("evidence", otlp.normalise_claude, rules)
-        if window.signal is Signal.TRACES:
-            self._insert_select("otel_traces_trace_id_ts", "trace_bounds", tokens)
-        return _groups(touched)
-
-    def _normalise_claude(self, window: Window, rules: dict[str, str]) -> set[Group]:
-        table, statement, sessions = _CLAUDE_TABLES[window.signal]
-        lines = f"{self._database}.{table}"
-        self._insert_select("evidence", statement, {**rules, "lines": lines})
-        tokens = {"database": self._database, "window": window.condition}
-        touched = _sql.render(
-            "touched_sessions", table=table, sessions=sessions, **tokens
-        )
-        groups = _groups(self.engine.arrow(touched))
-        if window.signal is Signal.TRANSCRIPT_LINES:
-            select = _sql.render("normalise_transcript_copies", **rules)
-            copies = self.engine.arrow(select)
-            # Rare, and a statement that inserts nothing still makes a part.
-            if copies.num_rows:
-                self.engine.insert_arrow("evidence", copies)
-                groups |= _groups(copies)
-        return groups
-
-    def _insert_select(self, table: str, name: str, tokens: dict[str, str]) -> None:
-        select = _sql.render(name, **tokens)
-        columns = ", ".join(f"`{column}`" for column in _sql.columns(name))
-        self.engine.command(
-            f"INSERT INTO {self._database}.{table} ({columns})\n{select}"
-        )
-
     def _resolve(self, groups: Sequence[Group]) -> None:
         tokens = {"database": self._database, "groups": condition_of(groups)}
-        self._insert_select("evidence_links", "link_runs", tokens)
+        insert_select(self.engine, "evidence_links", "link_runs", tokens)
         tokens["groups"] = condition_of(self._with_linked(groups))
         evidence = self.engine.arrow(_sql.render("read_evidence", **tokens))
         if not evidence.num_rows:
@@ -319,7 +199,9 @@ class Derivation:
         while not linked <= whole:
             whole |= linked
             tokens = {"database": self._database, "groups": condition_of(sorted(whole))}
-            linked = _groups(self.engine.arrow(_sql.render("linked_groups", **tokens)))
+            linked = groups_of(
+                self.engine.arrow(_sql.render("linked_groups", **tokens))
+            )
         return sorted(whole)
 
     def _look_back(self) -> None:
@@ -404,12 +286,6 @@ def _abandoned(found: Sequence[tuple[str, str, str, str]]) -> pa.Table:
             "RulesVersion": np.full(count, RULES_VERSION, dtype=np.uint16),
             "ReceivedAt": pa.array([time.time_ns()] * count, pa.timestamp("ns")),
         }
-    )
-
-
-def _groups(table: pa.Table) -> set[Group]:
-    return set(
-        zip(table["Tenant"].to_pylist(), table["GroupKey"].to_pylist(), strict=True)
     )
 
 

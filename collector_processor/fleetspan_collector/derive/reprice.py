@@ -213,7 +213,9 @@ class _Repricing:
             set(zip(_texts(calls, "Tenant"), _texts(calls, "TraceId"), strict=True))
         )
         record = self._engine.arrow(
-            _sql.render("read_keys", database=self._database, groups=condition_of(groups))
+            _sql.render(
+                "read_keys", database=self._database, groups=condition_of(groups)
+            )
         )
         record = record.filter(pc.equal(record["Kind"], "llm_calls"))
         ours = [_objects(calls, name) for name in ("Tenant", "TraceId", "CallId")]

@@ -27,9 +27,6 @@ from fleetspan_collector.derive.call_costs import lifetime_unknown, price_calls
 from fleetspan_collector.derive.ownership import Indexes, Ownership, find_owners
 from fleetspan_collector.derive.prices import PriceBook
 
-RULES_VERSION: Final = 2
-"""Raised when a rule changes what is derived; `rebuild` then derives everything again."""
-
 _HOUR_NS: Final = 3_600_000_000_000
 _TOKENS: Final = (
     "InputTokens",

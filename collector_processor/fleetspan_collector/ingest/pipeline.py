@@ -21,7 +21,8 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.derive.derivation import Derivation, Window
+from fleetspan_collector.derive.derivation import Derivation
+from fleetspan_collector.derive.normalise import Window
 from fleetspan_collector.ingest.bisect import set_unreadable_aside
 from fleetspan_collector.ingest.budget import Budget
 from fleetspan_collector.ingest.metrics import IngestMetrics

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from prometheus_client import CollectorRegistry
 
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.derive.derivation import Window
+from fleetspan_collector.derive.normalise import Window
 from fleetspan_collector.receivers import (
     Intake,
     OtlpHttpApp,

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.derive.derivation import Derivation, Window
+from fleetspan_collector.derive.derivation import Derivation
+from fleetspan_collector.derive.normalise import Window
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.store._engine import Engine
 from fleetspan_collector.store.address import StoreAddress

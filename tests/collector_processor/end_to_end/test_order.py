@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from fleetspan_collector.derive.derivation import Window
+from fleetspan_collector.derive.normalise import Window
 
 from ..embedded import Embedded, embedded
 from ..fleet import logs, span, start_event, traces
