@@ -105,6 +105,8 @@ class Dialect:
             cached ones after all.
         not_providers: Values of ``provider`` that name a framework.
         provider_suffixes: What ``provider`` has after a dot that is none of its name.
+        runs_without_node: Scopes in which an agent without a ``node_id`` stands for
+            the whole run.
         milliseconds: Scopes whose ``first_token_s`` is in milliseconds after all.
     """
 
@@ -119,6 +121,7 @@ class Dialect:
     excludes_cache: tuple[tuple[str, str], ...] = ()
     not_providers: tuple[str, ...] = ()
     provider_suffixes: tuple[str, ...] = ()
+    runs_without_node: tuple[str, ...] = ()
     milliseconds: tuple[str, ...] = ()
 
 
@@ -151,6 +154,7 @@ def _read(text: str) -> Dialect:
         ),
         not_providers=tuple(raw.get("not_providers", ())),
         provider_suffixes=tuple(raw.get("provider_suffixes", ())),
+        runs_without_node=tuple(raw.get("runs_without_node", ())),
         milliseconds=tuple(raw.get("milliseconds", ())),
     )
 
@@ -208,6 +212,7 @@ def tokens() -> Mapping[str, str]:
             for scope, provider in dialect.excludes_cache
         ),
         "not_providers": _quoted("not_providers"),
+        "runs_without_node": _quoted("runs_without_node"),
         "milliseconds": _quoted("milliseconds"),
         "provider_suffixes": "|".join(
             suffix

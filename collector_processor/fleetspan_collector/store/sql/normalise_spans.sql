@@ -4,7 +4,7 @@
 -- tokens:  database, window (a condition on otel_traces), rules_version; from `dialects`:
 --          names, codes, json_names, json_paths, json_codes, json_code, kind_values,
 --          kinds, span_names, span_kinds, excludes_cache, not_providers,
---          provider_suffixes, milliseconds, fact_...
+--          provider_suffixes, runs_without_node, milliseconds, fact_...
 -- returns: the columns of evidence that are named here
 --
 -- Tokens: input that includes cached tokens is reduced by them; a value smaller than the
@@ -16,6 +16,7 @@
 WITH
     (x -> toInt64OrNull(a[x])) AS integer,
     (x -> toFloat64OrNull(a[x])) AS number,
+    if(a[@fact_kind@] != '', transform(a[@fact_kind@], @kind_values@, @kinds@, 'other'), transform(SpanName, @span_names@, @span_kinds@, 'other')) AS stated_kind,
     a[@fact_provider@] AS stated_provider,
     a[@fact_model@] AS stated_model,
     a[@fact_success@] AS stated_success,
@@ -39,12 +40,12 @@ SELECT
     'span' AS Source,
     20 AS SourceRank,
     bitShiftLeft(toUInt64(least(greatest(input + cached + ifNull(output, 0), 0), 2147483647)), 32) + bitAnd(content, 4294967295) AS Rank,
-    if(a[@fact_kind@] != '', transform(a[@fact_kind@], @kind_values@, @kinds@, 'other'), transform(SpanName, @span_names@, @span_kinds@, 'other')) AS Kind,
+    if(stated_kind = 'agent' AND ScopeName IN (@runs_without_node@) AND a[@fact_node_id@] = '', 'run', stated_kind) AS Kind,
     ParentSpanId AS ParentKey,
     a[@fact_run_id@] AS RunId,
     multiIf(a[@fact_agent_id@] != '', a[@fact_agent_id@], Kind != 'agent', '', a[@fact_node_id@] != '', a[@fact_node_id@], SpanId) AS AgentId,
     a[@fact_parent_agent_id@] AS ParentAgentId,
-    a[@fact_spawn_tool_call_id@] AS SpawnToolCallId,
+    if(a[@fact_spawn_tool_call_id@] = '' AND Kind = 'agent', a[@fact_tool_call_id@], a[@fact_spawn_tool_call_id@]) AS SpawnToolCallId,
     a[@fact_session_id@] AS SessionId,
     if(ResourceAttributes['deployment.environment.name'] != '', ResourceAttributes['deployment.environment.name'], ResourceAttributes['deployment.environment']) AS Environment,
     ResourceAttributes['fleetspan.project'] AS Project,

@@ -40,7 +40,7 @@ INTERFACES: Final = {
     "otel_genai": ("openai", "openai-responses", "anthropic", "anthropic-layers"),
     "otel_genai_v1_36": ("openai",),
     "openinference": ("openai", "anthropic"),
-    "openinference_agents": ("openai-responses",),
+    "openinference_agents": ("openai-responses", "hand-off"),
     "openllmetry": ("openai", "anthropic", "anthropic-layers"),
     "vercel": ("openai", "anthropic", "own-openai", "own-anthropic"),
     "langfuse": ("openai", "anthropic"),
