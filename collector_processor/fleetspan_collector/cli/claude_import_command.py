@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -190,8 +190,9 @@ def _address(endpoints: Endpoints, pid: int) -> Address:
 
 
 def _wait(invocation: Invocation, importer: Importer) -> bool:
-    with _progress(invocation, "deriving runs") as on_progress:
-        on_progress(0, 0)
+    err = invocation.err
+    drawn = err.is_terminal and not invocation.quiet
+    with err.status("deriving runs") if drawn else nullcontext():
         return importer.wait_until_readable(_DERIVING_S)
 
 
@@ -266,9 +267,7 @@ def _print(invocation: Invocation, document: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _progress(
-    invocation: Invocation, what: str = "reading transcripts"
-) -> Iterator[OnProgress]:
+def _progress(invocation: Invocation) -> Iterator[OnProgress]:
     """Draw a bar, on a terminal alone."""
     err = invocation.err
     columns = (
@@ -279,7 +278,7 @@ def _progress(
     )
     hidden = not err.is_terminal or invocation.quiet
     with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task("reading transcripts", total=None)
 
         def on_progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total or None)
