@@ -1,8 +1,8 @@
 """The shapes of secrets: one row per shape, for the SDK and for the collector.
 
-A pattern keeps to what Python's ``re`` and RE2 both have and mean alike over bytes: no
-look-around, no back references, every repetition of a class bounded or followed by what
-the class excludes.
+A pattern is one of Python's ``re`` over bytes, and linear: no look-around, no back
+references, every repetition of a class bounded or followed by what the class excludes, none
+without a bound inside another. A hint is one that RE2 has, too.
 """
 
 # ruff: noqa: S105 - shapes of secrets, not secrets

@@ -18,9 +18,7 @@ def _token(name: str, pattern: str, *literals: str, hint: str = "") -> Kind:
 
 
 # Base64 lines of a key, as they stand in files, listings with line numbers, and diffs.
-_PEM_BODY: Final = (
-    r"(?:\s{0,4}[A-Za-z-]{4,20}: [^\n\"]{1,200}\n){0,4}(?:[A-Za-z0-9+/=\s|>]|→)*"
-)
+_PEM_BODY: Final = r"(?:\s{0,4}[A-Za-z-]{4,20}: [^\n\"]{1,200}\n){0,4}[A-Za-z0-9+/=\s|>]*(?:→[A-Za-z0-9+/=\s|>]*){0,2000}"
 
 TOKENS: Final[tuple[Kind, ...]] = (
     _token(
@@ -150,12 +148,12 @@ TOKENS: Final[tuple[Kind, ...]] = (
     ),
     _token(
         "jwt",
-        r"\b(eyJ[A-Za-z0-9_-]{8,1000}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
+        r"\b(eyJ[A-Za-z0-9_-]{8,500}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
         ".eyJ",
     ),
     _token(
         "jwt",
-        r"\b(eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{0,800}\.[A-Za-z0-9_-]{16,40}"
+        r"\b(eyJ[A-Za-z0-9_-]{8,500}\.[A-Za-z0-9_-]{0,800}\.[A-Za-z0-9_-]{16,40}"
         r"\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{22,86})",
         "eyJ",
         hint=r"\beyJ[A-Za-z0-9_-]{8,100}\.[A-Za-z0-9_-]",

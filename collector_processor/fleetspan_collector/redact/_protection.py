@@ -48,6 +48,8 @@ _LAYOUTS: Final = {
 # Beyond this many places the request is gone through from end to end instead.
 _PLACES: Final = 20_000
 
+_FILE: Final = ("path", "session_id", "agent_id")
+
 Shorten = Callable[[bytes], bytes]
 
 
@@ -204,7 +206,7 @@ class Protection:
 
     def _lines(self, payload: bytes, shorten: Shorten) -> bytes:
         record = TranscriptLines.FromString(payload)
-        path = self._text(record.path)
+        file = [self._text(getattr(record, name)) for name in _FILE]
         lines = record.lines.split(b"\n")
         clean = lines
         if self._content is not None:
@@ -212,9 +214,11 @@ class Protection:
             clean = [content.line(line) for line in lines]
         if self._finder is not None:
             clean = [self._json(line) for line in clean]
-        if path == record.path and all(map(_same, lines, clean)):
+        known = [getattr(record, name) for name in _FILE]
+        if file == known and all(map(_same, lines, clean)):
             return payload
-        record.path = path
+        for name, text in zip(_FILE, file, strict=True):
+            setattr(record, name, text)
         record.lines = b"\n".join(clean)
         shown = [shorten(line) for line in clean]
         cut = [
