@@ -33,7 +33,7 @@ from fleetspan_collector.transcripts.importing import Imported, Importer, OnProg
 Place = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[PATH]",
+        metavar="PATH",
         help="A transcript, or the folder of a session, of a project, of all projects or"
         " of Claude Code's configuration; by default $CLAUDE_CONFIG_DIR, else ~/.claude"
         " and ~/.config/claude.",
