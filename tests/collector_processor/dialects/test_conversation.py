@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from fleetspan_collector._signals import Signal, Submission
 from tests.collector_processor.dialects import recordings
 from tests.collector_processor.embedded import Embedded, embedded
+from tests.collector_processor.running import Collector
 
 pytestmark = pytest.mark.integration
 
@@ -417,3 +419,20 @@ def test_a_request_told_by_several_layers_is_priced_once(
     tokens = ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "OutputTokens")
     assert [run[name] for name in tokens] == [560, 3900, 400, 155]
     assert run["CostUsd"] in (pytest.approx(0.0069), pytest.approx(0.006675))
+
+
+def test_a_running_collector_takes_them_all(tmp_path: Path) -> None:
+    """Sent over HTTP as their packages send them, recordings become the same calls.
+
+    The one that was put together from another has its traces, and is left out.
+    """
+    names = [name for name in recordings.names() if name != "anthropic/anthropic-api"]
+    with Collector(tmp_path / "data") as collector:
+        for name in names:
+            collector.post("traces", recordings.load(name).SerializeToString())
+        collector.settle()
+        hand_offs = 3
+        assert collector.count("llm_calls") == 4 * (len(names) - 1) + hand_offs
+        assert collector.count("evidence", "Kind NOT IN ('other')") > 0
+        quarantined = collector.metric("fleetspan_journal_quarantined_records_total")
+        assert (quarantined, collector.stop()) == (0, 0)
