@@ -21,7 +21,7 @@ from urllib.parse import quote
 from prometheus_client import CollectorRegistry
 
 from fleetspan_collector._signals import Accepted, Signal, Submission
-from fleetspan_collector.derive.derivation import Window
+from fleetspan_collector.derive.normalise import Window
 from fleetspan_collector.journal import Journal, Segment
 from fleetspan_collector.receivers import (
     Intake,
@@ -34,6 +34,8 @@ from tests.collector_processor.running import Collector
 
 FOLDER: Final = Path(__file__).parent / "captures"
 NAMES: Final = ("tree", "default", "resume", "crash", "sdk")
+SMALLER: Final = ("denied", "failing", "five", "background", "message", "interactive")
+"""One thing each, beside what `NAMES` have; not every test takes all of them."""
 FEEDS: Final = ("traces", "logs", "metrics", "hooks", "transcripts")
 HOOKS_PATH: Final = "/v1/claude-code/hooks"
 TRANSCRIPTS_PATH: Final = "/v1/claude-code/transcripts"

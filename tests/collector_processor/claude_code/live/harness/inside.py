@@ -78,7 +78,8 @@ def bare(stage: Stage) -> dict[str, Any]:
     return {"client": _of(stage.run(*_TREE, name="main"))}
 
 
-def _spool_files(stage: Stage) -> list[Path]:
+def spool_files(stage: Stage) -> list[Path]:
+    """Return the hooks that have not been sent yet."""
     folder = stage.home / ".local" / "state" / "fleetspan" / "hooks"
     return [
         path
@@ -88,7 +89,7 @@ def _spool_files(stage: Stage) -> list[Path]:
 
 
 def _spooled(stage: Stage) -> int:
-    return len(_spool_files(stage))
+    return len(spool_files(stage))
 
 
 def _wait_for_hooks(stage: Stage, collector: Collector) -> None:
@@ -96,7 +97,7 @@ def _wait_for_hooks(stage: Stage, collector: Collector) -> None:
     ends = "Event = 'SessionEnd'"
 
     def arrived() -> bool:
-        return not _spool_files(stage) and collector.count("claude_hooks", ends) >= 1
+        return not spool_files(stage) and collector.count("claude_hooks", ends) >= 1
 
     poll(arrived, "all hooks have arrived")
     collector.settle()

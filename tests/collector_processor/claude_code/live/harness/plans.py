@@ -12,6 +12,9 @@ from typing import Any
 Block = dict[str, Any]
 Plan = list["Step"]
 
+LAST_AGENT = "{last agent}"
+"""Stands in an argument for the id of the agent that the conversation named last."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -217,6 +220,28 @@ def plans(project: str) -> dict[str, Plan]:
         "SCRIPT-INNER": [
             says(bash("sleep 2; echo inner-step-0")),
             says(text("INNER RESULT.")),
+        ],
+        # One sub-agent is sent a message after it has ended, and works on.
+        "SCRIPT-RESUMING": [
+            says(agent("first job", "code-scout", "SCRIPT-FIRST do this")),
+            says(
+                call(
+                    "SendMessage",
+                    to=LAST_AGENT,
+                    summary="Go on",
+                    message="SCRIPT-SECOND do that too",
+                )
+            ),
+            says(text("RESUMING waits.")),
+            says(text("RESUMING DONE.")),
+        ],
+        "SCRIPT-FIRST": [
+            says(bash("echo first-step-0")),
+            says(text("FIRST RESULT.")),
+        ],
+        "SCRIPT-SECOND": [
+            says(bash("sleep 1; echo second-step-0")),
+            says(text("SECOND RESULT.")),
         ],
         "SCRIPT-OTHER": [
             says(bash("echo other-step-0")),

@@ -12,11 +12,12 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from tests.collector_processor.claude_code.live.harness.plans import (
+    LAST_AGENT,
     Block,
     Plan,
     plans,
@@ -33,6 +34,7 @@ KEPT_HEADERS: Final = (
     "x-stainless-retry-count",
 )
 _MARKER: Final = re.compile(r"SCRIPT-[A-Z]+")
+_AGENT: Final = re.compile(r"agentId: ([0-9a-z]+)")
 _ERRORS: Final = {400: "invalid_request_error", 529: "overloaded_error"}
 _PAUSE_S: Final = 0.05
 """Between the parts of a streamed answer, so that agents interleave as they do."""
@@ -171,6 +173,24 @@ def usage_of(number: int) -> dict[str, Any]:
     }
 
 
+def _filled(blocks: Sequence[Block], request: str) -> list[Block]:
+    """Return blocks with the agent that the request names last, where one is meant."""
+    named = _AGENT.findall(request)
+    return [
+        block | {"input": _with_agent(block["input"], named)}
+        if "input" in block
+        else block
+        for block in map(dict, blocks)
+    ]
+
+
+def _with_agent(arguments: dict[str, Any], named: list[str]) -> dict[str, Any]:
+    return {
+        key: named[-1] if value == LAST_AGENT else value
+        for key, value in arguments.items()
+    }
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     provider: ClassVar[Provider]
@@ -215,7 +235,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status = int(record["reply"])
             self._refuse(status, _ERRORS[status], request_id)
             return
-        blocks = [dict(block) for block in step.blocks]
+        blocks = _filled(step.blocks, body.decode())
         for index, block in enumerate(blocks):
             if block["type"] == "tool_use":
                 block["id"] = f"toolu_fake_{number:04d}_{index}"

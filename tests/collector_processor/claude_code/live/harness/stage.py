@@ -17,7 +17,7 @@ from tests.collector_processor.running import Collector, environment
 
 ALLOWED: Final = (
     *("--permission-mode", "acceptEdits"),
-    *("--allowedTools", "Read", "Write", "Bash", "Agent"),
+    *("--allowedTools", "Read", "Write", "Bash", "Agent", "SendMessage"),
 )
 _PATIENCE_S: Final = 150
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"

@@ -41,8 +41,24 @@ def expected(truth: Path, projects: Path) -> dict[str, Any]:
     total: Counter[str] = Counter()
     for agent in listed:
         total.update(agent["tokens"])
-    refused = [each for each in requests if str(each.get("reply", "")).isdigit()]
-    return {"agents": listed, "total": dict(total), "failed_requests": len(refused)}
+    refused = [
+        {"request_id": f"req_fake_{each['seq']:04d}", "agent_id": _who(each)}
+        for each in requests
+        if str(each.get("reply", "")).isdigit()
+    ]
+    return {
+        "agents": listed,
+        "total": dict(total),
+        "failed_requests": len(refused),
+        "refused": refused,
+    }
+
+
+def _who(request: dict[str, Any]) -> str:
+    headers = request["headers"]
+    session_id: str = headers["x-claude-code-session-id"]
+    agent_id: str | None = headers.get("x-claude-code-agent-id")
+    return agent_id or session_id
 
 
 def _add(agents: dict[str, dict[str, Any]], request: dict[str, Any]) -> None:
