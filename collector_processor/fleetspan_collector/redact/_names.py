@@ -19,6 +19,9 @@ CONTENT: Final = frozenset(
         "gen_ai.tool.call.arguments",
         "gen_ai.tool.call.result",
         "gen_ai.tool.message",
+        "gen_ai.tool.args",
+        "gen_ai.tool.description",
+        "gen_ai.tool.json_schema",
         "gen_ai.prompt",
         "gen_ai.completion",
         "gen_ai.event.content",
@@ -37,9 +40,11 @@ CONTENT: Final = frozenset(
         "llm.input_messages",
         "llm.output_messages",
         "llm.function_call",
+        "llm.invocation_parameters",  # with the instructions of OpenAI's newer interface
         "llm.prompt_template.template",
         "llm.prompt_template.variables",
         "llm.tools",
+        "tool.description",
         "tool.parameters",
         "tool.json_schema",
         "message.content",
@@ -138,7 +143,7 @@ IN_MESSAGE_EVENTS: Final = frozenset(
     {
         *("content", "message", "body", "prompt", "completion", "input", "output"),
         *("arguments", "result", "tool_calls", "parts", "thinking", "reasoning"),
-        *("system_instructions", "choice", "text"),
+        *("system_instructions", "choice", "text", "tool.result"),
     }
 )
 """Attributes that are content on an event that is a message of a conversation."""
