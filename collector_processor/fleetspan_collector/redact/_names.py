@@ -1,5 +1,7 @@
 """What is content: the names of attributes, fields and events, for every dialect.
 
+Each dialect's file names its own; here is what several share, or older versions had.
+
 Content is what people, models and tools said: prompts, completions, arguments and
 results of tools, system instructions, definitions of tools. Names, ids, models, counts
 and times are not.
@@ -9,7 +11,14 @@ from __future__ import annotations
 
 from typing import Final
 
-CONTENT: Final = frozenset(
+from fleetspan_collector.dialects import dialects
+
+_OF_DIALECTS: Final = {
+    name for dialect in dialects().values() for name in dialect.content
+}
+"""The row ``content`` of every dialect's file; ``*`` stands for any ending."""
+
+CONTENT: Final = _OF_DIALECTS | frozenset(
     {
         # OpenTelemetry GenAI, both generations, and what follows it
         "gen_ai.input.messages",
@@ -110,6 +119,7 @@ CONTENT: Final = frozenset(
 """Attributes that are content wherever they stand."""
 
 CONTENT_PREFIXES: Final = (
+    *sorted(name.rstrip("*") for name in _OF_DIALECTS if name.endswith("*")),
     "gen_ai.prompt.",
     "gen_ai.completion.",
     "llm.prompts.",

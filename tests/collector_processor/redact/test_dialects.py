@@ -11,6 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from fleetspan_collector._signals import Signal
+from fleetspan_collector.dialects import dialects
+from fleetspan_collector.redact._names import is_content
 
 from ..dialects.recordings import load, names
 from ..embedded import Embedded, embedded
@@ -25,6 +27,14 @@ def under(policy: str, name: str) -> ExportTraceServiceRequest:
     payload = load(name).SerializeToString()
     clean = Guard(policy).apply(Signal.TRACES, payload)
     return ExportTraceServiceRequest.FromString(clean)
+
+
+def test_what_the_dialects_call_content_is() -> None:
+    """The row of a dialect's file is what the policy goes by."""
+    for dialect in dialects().values():
+        for name in dialect.content:
+            whole = name.replace("*", "0.content")
+            assert is_content(whole, in_message=False, in_claude_code=False), name
 
 
 @pytest.mark.parametrize("policy", ["none", "metadata"])

@@ -245,7 +245,7 @@ def test_attributes_of_dialects():
         "gen_ai.prompt.0.role": "user",
         "llm.output_messages.0.message.tool_calls.0.tool_call.id": "t1",
         "fleetspan.tool.arguments_hash": "0123456789abcdef",
-        "prompt": "a word that means something else elsewhere",
+        "response": "a word that means something else elsewhere",
     }
     gone = {
         "gen_ai.input.messages": "treasure",
