@@ -20,6 +20,7 @@ PARTS: Final = (
     "sdk",
     "idle",
     "reads",
+    "dialects",
     "hooks",
     "hook_start",
     "redaction",

@@ -47,6 +47,7 @@ from tests.benchmarks._scale import TINY
                 "fleetspan statusline",
             ],
         ),
+        ("dialects", ["no spans", "GenAI", "every convention"]),
         ("hooks", ["one client", "eight clients", "beside 1,000 spans/s"]),
         ("sdk", ["opentelemetry", "fleetspan", "fleetspan, spans only"]),
         (
