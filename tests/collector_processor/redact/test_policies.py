@@ -367,17 +367,26 @@ def test_every_feed_tells_the_same_facts_under_every_policy(store, name, feed, p
 @pytest.mark.integration
 @pytest.mark.parametrize("name", ["tree", "resume"])
 def test_no_prompt_is_in_the_store_under_none(store, name):
-    """What was asked of the agents is nowhere; under the default it is."""
-    needle = "position(toString(tuple(*)), 'ALPHA') > 0"
+    """What was asked of the agents is nowhere, nor is it under metadata."""
+    prompts = "position({column}, 'SCRIPT-') > 0"
+    columns = {
+        "claude_hooks": "Body",
+        "claude_transcript_lines": "Body",
+        "otel_logs": "toString(LogAttributes)",
+        "otel_traces": "toString(SpanAttributes)",
+        "agents": "ifNull(Task, '')",
+    }
     hits = {
         policy: sum(
             int(row["n"])
-            for table in ("claude_hooks", "claude_transcript_lines", "otel_logs")
+            for table, column in columns.items()
             for row in store.rows(
-                table, f"Tenant LIKE '{name}/%/{policy}' AND {needle}", "count() AS n"
+                table,
+                f"Tenant LIKE '{name}/%/{policy}' AND {prompts.format(column=column)}",
+                "count() AS n",
             )
         )
         for policy in POLICIES
     }
-    assert hits["none"] <= hits["redacted"]
-    assert hits["redacted"] == hits["full"]
+    assert (hits["none"], hits["metadata"]) == (0, 0)
+    assert hits["redacted"] == hits["full"] > 10
