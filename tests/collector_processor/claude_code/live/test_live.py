@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import pytest
 
+from tests.collector_processor.claude_code.live.harness.inside import SESSION
 from tests.collector_processor.claude_code.live.playing import (
     Outcome,
     missing,
@@ -19,23 +23,41 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=["tree", "restart", "absent"])
-def outcome(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Outcome:
+TREES = ("tree", "http", "restart", "absent")
+"""Scenarios that play the same plan, of five agents."""
+
+Play = Callable[[str], Outcome]
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Play each scenario once."""
+    return cache(lambda name: play(name, tmp_path_factory.mktemp("live") / name))
+
+
+@pytest.fixture
+def outcome(request: pytest.FixtureRequest, played: Play) -> Outcome:
     """One run of the client, with whatever it is to meet."""
-    return play(request.param, tmp_path_factory.mktemp("live") / request.param)
+    return played(request.param)
 
 
+def of(*scenarios: str) -> pytest.MarkDecorator:
+    """Have a test take the outcomes of scenarios."""
+    return pytest.mark.parametrize("outcome", scenarios, indirect=True)
+
+
+@of(*TREES, "resume")
 def test_canonical_rows_equal_the_truth(outcome: Outcome) -> None:
     """Agents, parents, types, spawning calls, requests, tools and tokens are the truth.
 
-    With everything on; with the collector killed and started again meanwhile; and with
-    none until long after.
+    With everything on; with hooks over HTTP; with the collector killed and started again
+    meanwhile; with none until long after; and of a session that is resumed, forked and
+    compacted.
     """
     assert outcome.differences() == {}, outcome.root
 
 
+@of(*TREES)
 def test_costs_equal_the_clients(outcome: Outcome) -> None:
     """Each call costs what its tokens do; the whole, what the client itself says."""
     told, true = outcome.found, outcome.truth
@@ -47,6 +69,7 @@ def test_costs_equal_the_clients(outcome: Outcome) -> None:
     assert sum(told[key] for key in costs) == pytest.approx(says, rel=0.005)
 
 
+@of(*TREES)
 def test_the_tree_is_shown(outcome: Outcome) -> None:
     """One run of five agents, each over and at work once; the fifth is in the fourth."""
     shown = outcome.document["shown"]
@@ -59,6 +82,7 @@ def test_the_tree_is_shown(outcome: Outcome) -> None:
     assert outcome.document["stopped"] == 0
 
 
+@of(*TREES)
 def test_the_client_notices_nothing(outcome: Outcome) -> None:
     """Whatever the collector does, the client ends well and writes no complaint."""
     ended = outcome.document["client"]
@@ -69,6 +93,7 @@ def test_the_client_notices_nothing(outcome: Outcome) -> None:
     ]
 
 
+@of(*TREES)
 def test_every_hook_arrives_once(outcome: Outcome) -> None:
     """What was refused while the collector was away comes from the spool, once."""
     assert outcome.document["hooks"] == {
@@ -87,17 +112,29 @@ def test_every_hook_arrives_once(outcome: Outcome) -> None:
         assert outcome.document["spooled_meanwhile"] > 0
 
 
+@of("resume")
+def test_a_session_of_many_processes(outcome: Outcome) -> None:
+    """Four processes are one run, the fork is another; each ends well and says nothing."""
+    assert [row["RunId"] for row in outcome.rows("agents", "")].count(SESSION) == 1
+    assert len(outcome.rows("runs", "")) == 2
+    ended = outcome.document["clients"]
+    assert [(each["code"], each["stderr"]) for each in ended] == [(0, "")] * 5
+    assert outcome.document["hooks"]["SessionEnd"] == 5
+    spent = sum(row["CostUsd"] for row in outcome.rows("llm_calls", ""))
+    true = outcome.truth
+    assert spent == pytest.approx(
+        sum(true[key] for key in true if key[2] == "cost"), rel=0.005
+    )
+
+
 def test_without_a_collector_the_client_is_as_without_anything(
-    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    played: Play, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Result, exit code and output are those of a client that nothing is installed for.
 
     How long both take is printed, and no more: a machine may be busy.
     """
-    root = tmp_path_factory.mktemp("beside")
-    ended = {
-        name: play(name, root / name).document["client"] for name in ("bare", "absent")
-    }
+    ended = {name: played(name).document["client"] for name in ("bare", "absent")}
     results = {
         name: [(each["subtype"], each["result"]) for each in client["results"]]
         for name, client in ended.items()

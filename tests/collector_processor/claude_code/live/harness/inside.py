@@ -73,6 +73,42 @@ def absent(stage: Stage) -> dict[str, Any]:
         return _outcome(stage, collector, ended) | {"spooled_meanwhile": spooled}
 
 
+def http(stage: Stage) -> dict[str, Any]:
+    """Hooks that the client itself posts, where it can."""
+    stage.fleetspan("claude", "install", "--yes", "--hooks", "http")
+    with stage.collector() as collector:
+        ended = stage.run(*_TREE, name="main", **OFTEN)
+        _wait_for_hooks(stage, collector)
+        stage.fleetspan("claude", "import")
+        return _outcome(stage, collector, ended)
+
+
+def resume(stage: Stage) -> dict[str, Any]:
+    """One session by four processes, compacted between, and a fork of it."""
+    stage.fleetspan("claude", "install", "--yes")
+    on = ("--resume", SESSION)
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with stage.collector() as collector:
+        ended = [
+            stage.run(_followup(prompt), *form, *ALLOWED, name=name, **changes)
+            for prompt, form, name, changes in (
+                ("first", ("--session-id", SESSION), "start", {"TRACEPARENT": parent}),
+                ("second", on, "second", {}),
+                ("third", (*on, "--fork-session"), "fork", {}),
+                ("/compact", on, "compact", {}),
+                ("fourth", on, "fourth", {}),
+            )
+        ]
+        _wait_for_hooks(stage, collector, processes=len(ended))
+        stage.fleetspan("claude", "import")
+        outcome = _outcome(stage, collector, ended[-1])
+    return outcome | {"clients": [_of(each) for each in ended]}
+
+
+def _followup(prompt: str) -> str:
+    return prompt if prompt.startswith("/") else f"SCRIPT-FOLLOWUP {prompt}"
+
+
 def bare(stage: Stage) -> dict[str, Any]:
     """A client that nothing was installed for."""
     return {"client": _of(stage.run(*_TREE, name="main"))}
@@ -92,12 +128,14 @@ def _spooled(stage: Stage) -> int:
     return len(spool_files(stage))
 
 
-def _wait_for_hooks(stage: Stage, collector: Collector) -> None:
-    """Return once no hook of the client is kept any more, and the last one has come."""
+def _wait_for_hooks(stage: Stage, collector: Collector, processes: int = 1) -> None:
+    """Return once no hook of the client is kept any more, and the last ones have come."""
     ends = "Event = 'SessionEnd'"
 
     def arrived() -> bool:
-        return not spool_files(stage) and collector.count("claude_hooks", ends) >= 1
+        return not spool_files(stage) and (
+            collector.count("claude_hooks", ends) >= processes
+        )
 
     poll(arrived, "all hooks have arrived")
     collector.settle()
@@ -105,10 +143,7 @@ def _wait_for_hooks(stage: Stage, collector: Collector) -> None:
 
 def _outcome(stage: Stage, collector: Collector, ended: Ended) -> dict[str, Any]:
     collector.settle()
-    tables = {
-        table: collector.sql(f"SELECT * FROM otel.{table} WHERE RunId = '{SESSION}'")
-        for table in _TABLES
-    }
+    tables = {table: collector.sql(f"SELECT * FROM otel.{table}") for table in _TABLES}
     status, _, body = collector.request("web", "GET", f"/api/v1/runs/{SESSION}")
     assert status == 200, body
     raw = {
@@ -147,6 +182,8 @@ SCENARIOS: Final[dict[str, Callable[[Stage], dict[str, Any]]]] = {
     "tree": tree,
     "restart": restart,
     "absent": absent,
+    "http": http,
+    "resume": resume,
     "bare": bare,
 }
 
