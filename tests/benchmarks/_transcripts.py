@@ -210,7 +210,10 @@ class _Template:
             self.agents[agent_id] = [_split(line) for line in _lines(path)]
             meta = json.loads(path.with_suffix(".meta.json").read_text("utf-8"))
             self.metas[agent_id] = [_split(meta)]
-        times = [json.loads(line).get("timestamp") for line in main.open()]
+        times = [
+            json.loads(line).get("timestamp")
+            for line in main.read_text("utf-8").splitlines()
+        ]
         self.began = datetime.fromisoformat(min(each for each in times if each))
         total = json.loads((CAPTURE / "expected.json").read_text("utf-8"))
         self.calls = sum(len(each["requests"]) for each in total["agents"])
