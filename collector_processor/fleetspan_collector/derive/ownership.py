@@ -77,7 +77,7 @@ def find_owners(evidence: Columns) -> Ownership:
         evidence, parents, is_agent, first, _starters(agent_of, spawn_of, of_session)
     )
     run_row, run_id = _runs(evidence, parents, is_agent | is_run, parent_of, agent_of)
-    call_rows, usage_of = _requests(evidence, parents, is_call, is_agent)
+    call_rows, usage_of = _requests(evidence, parents, is_call, is_agent, is_tool)
     return Ownership(
         agents=np.flatnonzero(is_agent & (first == np.arange(evidence.count))),
         calls=call_rows,
@@ -232,17 +232,23 @@ def _spawning_tools(parents: Indexes, is_tool: Mask, is_agent: Mask) -> Indexes:
 
 
 def _requests(
-    evidence: Columns, parents: Indexes, is_call: Mask, is_agent: Mask
+    evidence: Columns,
+    parents: Indexes,
+    is_call: Mask,
+    is_agent: Mask,
+    is_tool: Mask,
 ) -> tuple[Indexes, Indexes]:
     """Each provider request once, whichever layers report it.
 
     A call span that contains others is a layer around them. It gives its token vector
-    to the one call below it when that has none; when none of several calls below has
+    to the one call below it when that has none, or the same without the lifetimes of
+    its cache writes; when none of several calls below has
     one, it stands for them all.
     """
     usage_of = np.arange(evidence.count)
     known = evidence.integers("UsageKnown") == 1
-    above = tree.nearest(parents, is_call | is_agent)
+    # A call within a tool call within a call is one of the tool's, no layer.
+    above = tree.nearest(parents, is_call | is_agent | is_tool)
     layer = np.where((above != tree.NONE) & is_call & is_call[above], above, tree.NONE)
     of_session = is_session(evidence)
     # What an SDK or the provider says of a call of Claude Code's, which knows it best.
@@ -261,12 +267,24 @@ def _requests(
         covered = np.zeros(evidence.count, dtype=bool)
         covered[inner] = stands[layer[inner]]
         counted &= ~covered
-        lent = inner[~known[inner] & known[layer[inner]] & (below[layer[inner]] == 1)]
+        alone = below[layer[inner]] == 1
+        wanting = ~known[inner] | _tells_lifetimes(evidence, layer[inner], inner)
+        lent = inner[wanting & known[layer[inner]] & alone]
         usage_of[lent] = layer[lent]
     rows = np.flatnonzero(counted)
     rows = rows[~paired(evidence, rows, of_session)]
     rows = _without_known_requests(evidence, rows, of_session)
     return _without_repeats(evidence, rows), usage_of
+
+
+def _tells_lifetimes(evidence: Columns, outer: Indexes, inner: Indexes) -> Mask:
+    """Where an outer report splits the cache writes that the inner one has in one."""
+    hour = evidence.floats("CacheWrite1hTokens")
+    tells: Mask = np.isnan(hour[inner]) & ~np.isnan(hour[outer])
+    for name in ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "OutputTokens"):
+        tokens = evidence.floats(name)
+        tells &= tokens[inner] == tokens[outer]
+    return tells
 
 
 def _without_known_requests(

@@ -238,7 +238,10 @@ def _calls(
             "CallId": _text(columns.strings("Key")[rows]),
             "AgentId": _text(_owner_ids(columns, owners, rows)),
             **told,
-            "ReportedCostUsd": _take(columns, "ReportedCostUsd", rows),
+            "ReportedCostUsd": pc.coalesce(
+                _take(columns, "ReportedCostUsd", rows),
+                _take(columns, "ReportedCostUsd", usage_rows),
+            ),
             "CostUsd": costs.cost_column,
             "PriceVersion": costs.version_column,
             "ResponseId": _text(columns.strings("ResponseId")[rows]),

@@ -42,3 +42,26 @@ def test_runs_that_share_a_trace_stay_whole(store: Embedded) -> None:
         {"RunId": "a", "Agents": 2, "LlmCalls": 1},
         {"RunId": "b", "Agents": 2, "LlmCalls": 0},
     ]
+
+
+@pytest.mark.parametrize("tenant", ["at once", "apart"])
+def test_an_agent_of_another_trace_is_not_this_one(
+    store: Embedded, tenant: str
+) -> None:
+    """An agent that is only mentioned has its row, whatever is derived beside it.
+
+    Ids of agents are unique in their trace or run only: that another trace has an
+    agent of that name says nothing.
+    """
+    elsewhere = traces([agent(1, 10, fleetspan__agent__id="a9")])
+    mentioned = traces([call(2, 20, fleetspan__agent__id="a9")])
+    if tenant == "at once":
+        store.take(elsewhere, mentioned, tenant=tenant)
+    else:
+        store.take(elsewhere, tenant=tenant)
+        store.take(mentioned, tenant=tenant)
+    agents = store.rows("agents", f"Tenant = '{tenant}'", "TraceId, AgentId, Sources")
+    assert agents == [
+        {"TraceId": f"{1:032x}", "AgentId": "a9", "Sources": ["span"]},
+        {"TraceId": f"{2:032x}", "AgentId": "a9", "Sources": ["mention"]},
+    ]
