@@ -46,18 +46,18 @@ def of(*scenarios: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("outcome", scenarios, indirect=True)
 
 
-@of(*TREES, "resume")
+@of(*TREES, "followed", "resume")
 def test_canonical_rows_equal_the_truth(outcome: Outcome) -> None:
     """Agents, parents, types, spawning calls, requests, tools and tokens are the truth.
 
     With everything on; with hooks over HTTP; with the collector killed and started again
-    meanwhile; with none until long after; and of a session that is resumed, forked and
-    compacted.
+    meanwhile, of everything or of transcripts that are followed; with none until long
+    after; and of a session that is resumed, forked and compacted.
     """
     assert outcome.differences() == {}, outcome.root
 
 
-@of(*TREES)
+@of(*TREES, "followed")
 def test_costs_equal_the_clients(outcome: Outcome) -> None:
     """Each call costs what its tokens do; the whole, what the client itself says."""
     told, true = outcome.found, outcome.truth
@@ -69,7 +69,7 @@ def test_costs_equal_the_clients(outcome: Outcome) -> None:
     assert sum(told[key] for key in costs) == pytest.approx(says, rel=0.005)
 
 
-@of(*TREES)
+@of(*TREES, "followed")
 def test_the_tree_is_shown(outcome: Outcome) -> None:
     """One run of five agents, each over and at work once; the fifth is in the fourth."""
     shown = outcome.document["shown"]
@@ -82,7 +82,7 @@ def test_the_tree_is_shown(outcome: Outcome) -> None:
     assert outcome.document["stopped"] == 0
 
 
-@of(*TREES)
+@of(*TREES, "followed")
 def test_the_client_notices_nothing(outcome: Outcome) -> None:
     """Whatever the collector does, the client ends well and writes no complaint."""
     ended = outcome.document["client"]
@@ -108,8 +108,15 @@ def test_every_hook_arrives_once(outcome: Outcome) -> None:
         "Stop": 2,
         "SessionEnd": 1,
     }
-    if "spooled_meanwhile" in outcome.document:
-        assert outcome.document["spooled_meanwhile"] > 0
+
+
+@of("restart")
+def test_the_collector_was_away_while_the_client_worked(outcome: Outcome) -> None:
+    """So that the rows of a restart were put together from what outlived it."""
+    spans = outcome.document["raw"]["spans"]
+    assert outcome.document["spooled_meanwhile"] > 0
+    assert outcome.document["back_in_time"]
+    assert 0 < spans < 61, "the client gives up spans that nobody takes"
 
 
 @of("resume")

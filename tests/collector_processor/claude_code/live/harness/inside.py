@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,31 +35,54 @@ _TABLES: Final = ("runs", "agents", "llm_calls", "tool_calls")
 def tree(stage: Stage) -> dict[str, Any]:
     """Everything on, nothing goes wrong; transcripts are followed as they grow."""
     stage.fleetspan("claude", "install", "--yes", "--content", "full")
-    with stage.collector() as collector:
-        follower = stage.follow()
+    with stage.collector() as collector, stage.following():
         ended = stage.run(*_TREE, name="main", **OFTEN)
         _wait_for_hooks(stage, collector)
-        follower.send_signal(signal.SIGTERM)
-        followed, _ = follower.communicate(timeout=60)
-        return _outcome(stage, collector, ended) | {"followed": json.loads(followed)}
+        _wait_for_lines(stage, collector)
+        return _outcome(stage, collector, ended)
 
 
 def restart(stage: Stage) -> dict[str, Any]:
     """The collector is killed in the middle and started again some answers later."""
     stage.fleetspan("claude", "install", "--yes")
-    collector = stage.collector().wait_until_ready()
-    client = stage.begin(*_TREE, name="main", **OFTEN)
-    poll(lambda: stage.answers >= 6, "the run is under way")
-    collector.kill()
-    poll(lambda: stage.answers >= 9, "the run has gone on without the collector")
-    missed = _spooled(stage)
-    with stage.collector() as collector:
-        still_running = client.process.poll() is None
-        ended = client.wait()
+    first = stage.collector().wait_until_ready()
+    outcome: dict[str, Any] = {}
+    with _killed_meanwhile(stage, first, outcome) as (collector, ended):
         _wait_for_hooks(stage, collector)
         stage.fleetspan("claude", "import")
-        outcome = _outcome(stage, collector, ended)
-    return outcome | {"spooled_meanwhile": missed, "back_in_time": still_running}
+        outcome |= _outcome(stage, collector, ended)
+    return outcome
+
+
+def followed(stage: Stage) -> dict[str, Any]:
+    """The same, and transcripts are followed by a process that sees it go and come back.
+
+    It is all that there is: neither hooks nor telemetry are installed.
+    """
+    first = stage.collector().wait_until_ready()
+    outcome: dict[str, Any] = {}
+    with (
+        stage.following(),
+        _killed_meanwhile(stage, first, outcome) as (collector, ended),
+    ):
+        _wait_for_lines(stage, collector)
+        outcome |= _outcome(stage, collector, ended)
+    return outcome
+
+
+@contextmanager
+def _killed_meanwhile(
+    stage: Stage, first: Collector, outcome: dict[str, Any]
+) -> Generator[tuple[Collector, Ended]]:
+    """Yield the second collector, and the client when it has ended."""
+    client = stage.begin(*_TREE, name="main", **OFTEN)
+    poll(lambda: stage.answers >= 6, "the run is under way")
+    first.kill()
+    poll(lambda: stage.answers >= 9, "the run has gone on without the collector")
+    outcome["spooled_meanwhile"] = _spooled(stage)
+    with stage.collector() as second:
+        outcome["back_in_time"] = client.process.poll() is None
+        yield second, client.wait()
 
 
 def absent(stage: Stage) -> dict[str, Any]:
@@ -141,6 +164,23 @@ def _wait_for_hooks(stage: Stage, collector: Collector, processes: int = 1) -> N
     collector.settle()
 
 
+def _wait_for_lines(stage: Stage, collector: Collector) -> None:
+    """Return once every line of every transcript has been followed."""
+    question = (
+        "SELECT toUInt32(uniqExact(Path, Offset)) AS n"
+        " FROM otel.claude_transcript_lines"
+    )
+
+    def arrived() -> bool:
+        files = [path for path in stage.projects.rglob("agent-*") if path.is_file()]
+        files += stage.projects.glob("*/*.jsonl")
+        lines = sum(len(path.read_bytes().splitlines()) for path in files)
+        return collector.sql(question) == [{"n": lines}]
+
+    poll(arrived, "all lines have arrived")
+    collector.settle()
+
+
 def _outcome(stage: Stage, collector: Collector, ended: Ended) -> dict[str, Any]:
     collector.settle()
     tables = {table: collector.sql(f"SELECT * FROM otel.{table}") for table in _TABLES}
@@ -183,6 +223,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage], dict[str, Any]]]] = {
     "restart": restart,
     "absent": absent,
     "http": http,
+    "followed": followed,
     "resume": resume,
     "bare": bare,
 }

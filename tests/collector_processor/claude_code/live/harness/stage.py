@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -175,17 +176,28 @@ class Stage:
         changes = {"HOME": str(self.home)}
         return Collector(self.data, variables=changes, ports=())
 
-    def follow(self) -> subprocess.Popen[str]:
-        """Start ``fleetspan claude import --follow``."""
+    @contextmanager
+    def following(self) -> Generator[None]:
+        """Run ``fleetspan claude import --follow`` meanwhile.
+
+        Raises:
+            AssertionError: When it does not end well once it is asked to.
+        """
         command = (sys.executable, "-m", "fleetspan_collector")
         with (self.root / "follow.stderr").open("wb") as errors:
-            return subprocess.Popen(
+            follower = subprocess.Popen(
                 [*command, "claude", "import", "--follow", "--json"],
-                stdout=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
                 stderr=errors,
-                text=True,
                 env=self._fleetspan_variables(),
             )
+        try:
+            yield
+            follower.terminate()
+            assert follower.wait(60) == 0
+        finally:
+            follower.kill()
+            follower.wait()
 
     def _fleetspan_variables(self) -> dict[str, str]:
         kept = environment(HOME=str(self.home))
