@@ -2,7 +2,9 @@
 
 Each program is started in turn, many times, with a small hook on its standard input and
 nobody listening; wall time is from start to exit, as the client waits for it, CPU is of the
-process and the children it waited for. The aim: not more than an empty Python.
+process and the children it waited for.
+
+The aim: not more than an empty Python.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ it, on one connection:
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -171,11 +172,12 @@ def _insert(
 ) -> None:
     per_run, first = _OF_A_RUN[table], tokens["first"]
     columns = _ROWS[table] + ("," + _TOKENS if table in ("runs", "llm_calls") else "")
+    given = set(re.findall(r" AS (\w+)", f"{_COMMON} {columns} "))
     names = engine.arrow(
         "SELECT name FROM system.columns WHERE database = 'otel'"
         f" AND table = 'canonical_{table}' ORDER BY position"
     )["name"].to_pylist()
-    listed = ", ".join(names)
+    listed = ", ".join(name for name in names if name in given)
     engine.command(
         f"INSERT INTO otel.canonical_{table} ({listed})"
         f" SELECT {listed} FROM (SELECT {_COMMON.format(**tokens)}, {columns}"

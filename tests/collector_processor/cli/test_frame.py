@@ -127,12 +127,12 @@ def test_results_on_a_terminal_keep_lines_and_tabs() -> None:
 
 
 def test_shell_completion_knows_the_commands(process: Any, monkeypatch: Any) -> None:
-    """A shell that completes ``fleetspan co`` is told ``config``."""
+    """A shell that completes ``fleetspan con`` is told ``config``."""
     import os
 
     words = {
         "_FLEETSPAN_COMPLETE": "complete_bash",
-        "COMP_WORDS": "fleetspan co",
+        "COMP_WORDS": "fleetspan con",
         "COMP_CWORD": "1",
     }
     done = process(env={**os.environ, **words})
