@@ -168,7 +168,8 @@ class Pipeline:
         while self._journal.sealed():
             for segment in self._journal.sealed():
                 self._insert(segment)
-            self._derive(self._some())
+            if inserted := self._some():
+                self._derive(inserted)
 
     def _derived_up_to(self, position: Mapping[Signal, str]) -> bool:
         return self._journal.passed(position)
@@ -332,6 +333,9 @@ class Pipeline:
 
     def _insert(self, segment: Segment) -> None:
         if segment.batch_id in self._inserted:
+            return
+        # Or even gone since it was listed: derived from, and deleted, meanwhile.
+        if all(segment.batch_id != left.batch_id for left in self._journal.sealed()):
             return
         writer = self._writers.get()
         try:
