@@ -41,7 +41,8 @@ def with_sessions_settled(evidence: pa.Table) -> pa.Table:
     of_session = is_session(columns)
     if not of_session.any():
         return evidence
-    evidence = _with_known_times(columns, of_session)
+    columns = Columns(_without_copied_agents(columns, of_session))
+    evidence = _with_known_times(columns, is_session(columns))
     columns = Columns(evidence)
     agents = np.flatnonzero(is_session(columns) & (columns.strings("Kind") == "agent"))
     active = _last_own_activity(columns, agents)
@@ -62,6 +63,37 @@ def with_sessions_settled(evidence: pa.Table) -> pa.Table:
             end.astype("datetime64[ns]"), pa.timestamp("ns"), mask=end == _UNKNOWN_TIME
         ),
     )
+
+
+def _without_copied_agents(columns: Columns, of_session: Mask) -> pa.Table:
+    """Evidence without agents of another session, of which only a result was copied.
+
+    A fork copies the results of tool calls without saying whose they were. An agent of
+    which nothing is known but that a tool call answered with it, and that call is not
+    of this session, is not of it either.
+    """
+    kind = columns.strings("Kind")
+    spawn = columns.strings("SpawnToolCallId")
+    asking = np.flatnonzero(
+        of_session
+        & (kind == "agent")
+        & (spawn != "")
+        & (columns.nanoseconds("StartTime") <= 0)
+    )
+    if not len(asking):
+        return columns.table
+    tools = np.flatnonzero(of_session & (kind == "tool") & columns.known("Name"))
+    both = np.concatenate([tools, asking])
+    number, count = codes(
+        columns.strings("Tenant")[both],
+        columns.strings("GroupKey")[both],
+        np.concatenate([columns.strings("ToolCallId")[tools], spawn[asking]]),
+    )
+    made_here = np.zeros(count, dtype=bool)
+    made_here[number[: len(tools)]] = True
+    kept = np.ones(columns.count, dtype=bool)
+    kept[asking] = made_here[number[len(tools) :]]
+    return columns.table if kept.all() else columns.table.filter(pa.array(kept))
 
 
 def _with_known_times(columns: Columns, of_session: Mask) -> pa.Table:

@@ -82,3 +82,56 @@ def test_a_copy_alone_is_not_lost(store: Embedded) -> None:
     take_apart(store, {"alone": given})
     calls = {key[1] for key in known(found(store, "alone")) if key[0] == "call"}
     assert calls == {f"req_fake_000{n}" for n in range(1, 7)}
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_sub_agents_are_not_copied_into_a_fork(store: Embedded, stated: bool) -> None:
+    """What a fork has copied of a session with sub-agents makes no agents of its own."""
+    fork = "0f0f0f0f-0000-4000-8000-00000000000f"
+    whole = captures.deliveries("tree", "transcripts")
+    main = [each for each in whole if "x-fleetspan-agent-id" not in each.headers]
+    session = main[0].headers["x-fleetspan-session-id"]
+    copied = []
+    for each in main:
+        lines = [json.loads(line) for line in each.body.splitlines()]
+        for line in lines:
+            if line.get("type") == "assistant" and stated:
+                line["requestSessionId"] = session
+            line["sessionId"] = fork
+        kept = [line for line in lines if line["type"] in ("assistant", "user")]
+        path = each.headers["x-fleetspan-transcript-path"].replace(session, fork)
+        names = {
+            "x-fleetspan-transcript-path": path,
+            "x-fleetspan-session-id": fork,
+        }
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in kept)
+        copied.append(
+            Delivery(
+                feed=each.feed, path=each.path, headers=each.headers | names, body=body
+            )
+        )
+    own = {
+        "type": "queue-operation",
+        "operation": "enqueue",
+        "timestamp": "2026-11-22T10:00:00.000Z",
+        "sessionId": fork,
+    }
+    copied.append(
+        Delivery(
+            feed="transcripts",
+            path=copied[-1].path,
+            headers=copied[-1].headers | {"x-fleetspan-transcript-offset": "9000000"},
+            body=json.dumps(own).encode() + b"\n",
+        )
+    )
+    tenant = f"sub-agents {stated}"
+    take_apart(store, {tenant: [*whole, *copied]})
+    told = known(found(store, tenant))
+    agents = {key[1] for key in told if key[0] == "agent"}
+    assert agents - {fork} == {key[1] for key in truth("tree") if key[0] == "agent"}
+    assert {told[key] for key in told if key[0] == "agent" and key[2] == "run"} <= {
+        session,
+        fork,
+    }
+    calls = {key[1] for key in told if key[0] == "call"}
+    assert calls == {key[1] for key in truth("tree") if key[0] == "call"}
