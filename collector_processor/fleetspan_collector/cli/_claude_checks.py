@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from fleetspan_collector._claude_code import HOOK_EVENTS, LOG_EVENTS, NEWEST_CLIENT
 from fleetspan_collector.cli._checks import Check
+from fleetspan_hook.spool import all_spools
 
 DAYS: Final = 7
 """How far ``doctor`` looks back."""
 
 NAME: Final = "claude code feeds"
+SPOOL: Final = "claude code spool"
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _MOST_NAMED: Final = 5
 
@@ -39,6 +41,23 @@ def check_claude_feeds(rows: Iterable[Mapping[str, Any]]) -> Check:
         detail=f"{', '.join(problems)}; {detail}",
         fix='what could not be read is kept: fleetspan sql "SELECT Body FROM'
         " claude_hooks WHERE Event = ''\"; for a newer client, upgrade fleetspan",
+    )
+
+
+def check_spool() -> Check:
+    """Say what the client's hooks have left for later on this machine."""
+    spools = all_spools()
+    waiting = sum(len(spool.names()) for spool in spools)
+    dropped = sum(spool.dropped for spool in spools)
+    refused = sum(spool.refused for spool in spools)
+    detail = f"{waiting} waiting, {dropped} dropped, {refused} refused"
+    if not waiting and not dropped and not refused:
+        return Check(name=SPOOL, status="ok", detail="empty")
+    return Check(
+        name=SPOOL,
+        status="warn",
+        detail=detail,
+        fix="fleetspan claude flush, with the collector running",
     )
 
 

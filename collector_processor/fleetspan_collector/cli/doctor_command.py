@@ -26,7 +26,11 @@ from fleetspan_collector.cli._checks import (
     check_versions,
     failed,
 )
-from fleetspan_collector.cli._claude_checks import DAYS, check_claude_feeds
+from fleetspan_collector.cli._claude_checks import (
+    DAYS,
+    check_claude_feeds,
+    check_spool,
+)
 from fleetspan_collector.cli._claude_checks import NAME as CLAUDE_FEEDS
 from fleetspan_collector.cli._collector import make_collector
 from fleetspan_collector.cli._errors import translate
@@ -68,6 +72,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield from check_otel(settings, os.environ)
     yield check_prices(settings)
     yield check_quarantine(settings)
+    yield check_spool()
     if owned is not None:
         yield from _checks_of_running(owned, settings.store.database)
     elif data.status == "ok" and owner.status == "ok":

@@ -40,12 +40,13 @@ def follow_transcripts(
         if began >= next_look:
             found = find_transcripts(places)
             fresh = _fresh(found)
+            # Not of sending: that waits for a collector that is away.
+            took_s = time.monotonic() - began
             if importer.moved():
                 importer.forget_collector()
                 importer.look(found=found)
             elif importer.changed(found):
                 importer.look(found=found)
-            took_s = time.monotonic() - began
             next_look = time.monotonic() + max(_LOOK_S, _SHARE * took_s)
         elif importer.changed(fresh):
             importer.look(found=found)

@@ -206,3 +206,16 @@ def test_how_much_each_feed_knows(
     """After a resume and after a kill, each feed alone still tells so many things."""
     told = counts(found(store, _tenant(name, (feed,), "in order")))
     assert (told["agents"], told["calls"], told["tools"]) == (agents, calls, tools)
+
+
+@pytest.mark.parametrize("feed", ["logs", "hooks", "transcripts", "all"])
+def test_a_sub_agent_whose_request_was_refused_has_failed(
+    store: Embedded, feed: str
+) -> None:
+    """It reports no stop of its own; hooks and transcripts tell, events cannot."""
+    combination = _FEEDS if feed == "all" else (feed,)
+    tenant = _tenant("failing", combination, "in order")
+    (agent,) = store.rows(
+        "agents", f"Tenant = '{tenant}' AND AgentId = 'a76ea9cef70dc2bbf'", "Status"
+    )
+    assert agent["Status"] == ("running" if feed == "logs" else "error")

@@ -19,7 +19,7 @@ WITH
     tupleElement(thing, 5) AS block_bytes,
     tupleElement(thing, 6) AS is_error,
     toUInt64(greatest(toUnixTimestamp64Nano(Timestamp), 0)) AS at_ns,
-    what IN ('first', 'last', 'turn', 'meta', 'spawn', 'prompt') AS is_agent,
+    what IN ('first', 'last', 'turn', 'failed', 'meta', 'spawn', 'prompt') AS is_agent,
     what IN ('use', 'result') AS is_tool,
     what IN ('call', 'copied') AS is_call
 SELECT
@@ -67,16 +67,16 @@ SELECT
     if(what = 'use', block_hash, '') AS ArgumentsHash,
     if(what = 'result', block_hash, '') AS ResultHash,
     if(what = 'call', stop_reason, '') AS FinishReason,
-    if(what = 'result' AND is_error, 'tool_error', '') AS Error,
+    multiIf(what = 'result' AND is_error, 'tool_error', what = 'failed', 'api_error', '') AS Error,
     multiIf(
         what IN ('first', 'last', 'use', 'prompt'), 'running',
         what = 'meta', if(finished, 'ok', 'running'),
         what = 'spawn', if(spawned_status = 'completed', 'ok', 'running'),
-        what = 'result' AND is_error, 'error',
+        what = 'failed' OR (what = 'result' AND is_error), 'error',
         'ok') AS Status,
     -- A fork has copies of the prompts before it, so these tell of no start.
     if(what IN ('meta', 'result', 'spawn', 'prompt'), toDateTime64(0, 9), Timestamp) AS StartTime,
-    if(what IN ('turn', 'result') OR (what = 'spawn' AND spawned_status = 'completed'), Timestamp, NULL) AS EndTime,
+    if(what IN ('turn', 'failed', 'result') OR (what = 'spawn' AND spawned_status = 'completed'), Timestamp, NULL) AS EndTime,
     Timestamp AS LastActivity,
     is_call AS UsageKnown,
     input_tokens AS InputTokens,
@@ -141,7 +141,9 @@ FROM
             arrayMap(b -> ('use', tupleElement(b, 'id'), tupleElement(b, 'name'), lower(hex(sipHash64(tupleElement(b, 'input')))), toInt64(0), toUInt8(0)), if(line_type = 'assistant', uses, [])),
             arrayMap(b -> ('result', tupleElement(b, 'tool_use_id'), '', lower(hex(sipHash64(tupleElement(b, 'content')))), toInt64(length(tupleElement(b, 'content'))), toUInt8(tupleElement(b, 'is_error'))), if(line_type = 'user', results, [])),
             arrayMap(b -> ('spawn', tupleElement(b, 'tool_use_id'), '', '', toInt64(0), toUInt8(0)), if(line_type = 'user' AND spawned != '', results, [])),
-            if(line_type = 'assistant' AND stop_reason IN ('end_turn', 'stop_sequence', 'max_tokens', 'refusal'), [tupleConcat(tuple('turn'), no_block)], []),
+            -- What the client wrote in place of an answer: the agent's turn ends with it.
+            if(line_type = 'assistant' AND tupleElement(said, 'isApiErrorMessage'), [tupleConcat(tuple('failed'), no_block)], []),
+            if(line_type = 'assistant' AND NOT tupleElement(said, 'isApiErrorMessage') AND stop_reason IN ('end_turn', 'stop_sequence', 'max_tokens', 'refusal'), [tupleConcat(tuple('turn'), no_block)], []),
             if(prompt != '' AND NOT tupleElement(said, 'isMeta') AND NOT tupleElement(said, 'isCompactSummary') AND tupleElement(said, 'promptSource') != 'system', [tupleConcat(tuple('prompt'), no_block)], []),
             if(line_type IN ('assistant', 'queue-operation', 'api-request') OR (line_type = 'user' AND owner != ''), [tupleConcat(tuple('first'), no_block)], []),
             if(line_type IN ('assistant', 'user'), [tupleConcat(tuple('last'), no_block)], []),
@@ -166,6 +168,7 @@ FROM
                 isSidechain Bool,
                 isMeta Bool,
                 isCompactSummary Bool,
+                isApiErrorMessage Bool,
                 promptSource String,
                 cwd String,
                 agentType String,
