@@ -134,6 +134,20 @@ def test_a_session_of_many_processes(outcome: Outcome) -> None:
     )
 
 
+@of("under_run")
+def test_a_client_under_fleetspan_run(outcome: Outcome) -> None:
+    """Its telemetry is switched on for one run, whose summary is what it cost."""
+    ended, report = outcome.document["client"], outcome.document["report"]["usage"]
+    assert ended["code"] == 0
+    says = ended["results"][-1]["total_cost_usd"]
+    assert report["cost_usd"] == pytest.approx(says, rel=0.005)
+    assert report["input_tokens"] == sum(
+        value for key, value in outcome.truth.items() if key[2] == "InputTokens"
+    )
+    assert len(ended["stderr"].splitlines()) == 5
+    assert outcome.differences() == {}, outcome.root
+
+
 def test_without_a_collector_the_client_is_as_without_anything(
     played: Play, capsys: pytest.CaptureFixture[str]
 ) -> None:

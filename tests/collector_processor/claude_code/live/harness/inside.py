@@ -132,6 +132,18 @@ def _followup(prompt: str) -> str:
     return prompt if prompt.startswith("/") else f"SCRIPT-FOLLOWUP {prompt}"
 
 
+def under_run(stage: Stage) -> dict[str, Any]:
+    """Nothing installed and no collector: ``fleetspan run -- claude`` sees to both."""
+    report = stage.root / "report.json"
+    command = (sys.executable, "-m", "fleetspan_collector", "run")
+    ended = stage.run(
+        *_TREE, name="main", under=(*command, "--report", str(report), "--")
+    )
+    with stage.collector() as collector:
+        outcome = _outcome(stage, collector, ended)
+    return outcome | {"report": json.loads(report.read_bytes())}
+
+
 def bare(stage: Stage) -> dict[str, Any]:
     """A client that nothing was installed for."""
     return {"client": _of(stage.run(*_TREE, name="main"))}
@@ -225,6 +237,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage], dict[str, Any]]]] = {
     "http": http,
     "followed": followed,
     "resume": resume,
+    "under_run": under_run,
     "bare": bare,
 }
 

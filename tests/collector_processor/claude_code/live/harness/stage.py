@@ -204,16 +204,24 @@ class Stage:
         # Places that another home than the user's would name.
         return {key: kept[key] for key in kept if not key.startswith("XDG_")}
 
-    def begin(self, prompt: str, *options: str, name: str, **changes: str) -> Client:
+    def begin(
+        self,
+        prompt: str,
+        *options: str,
+        name: str,
+        under: Sequence[str] = (),
+        **changes: str,
+    ) -> Client:
         """Start the client with a prompt, as a script would, and do not wait for it.
 
         Args:
             prompt: What it is to do; a marker in it says which plan the provider plays.
             options: More options of the client.
             name: Stem of the files of what it writes.
+            under: A command that starts it.
             changes: Variables besides `variables`.
         """
-        command = (str(self.client), "-p", prompt, *options)
+        command = (*under, str(self.client), "-p", prompt, *options)
         form = ("--output-format", "stream-json", "--verbose")
         return Client(
             [*command, *form],
@@ -222,9 +230,16 @@ class Stage:
             self.root / f"stream_{name}",
         )
 
-    def run(self, prompt: str, *options: str, name: str, **changes: str) -> Ended:
+    def run(
+        self,
+        prompt: str,
+        *options: str,
+        name: str,
+        under: Sequence[str] = (),
+        **changes: str,
+    ) -> Ended:
         """Do what `begin` does, and wait until the client has ended."""
-        return self.begin(prompt, *options, name=name, **changes).wait()
+        return self.begin(prompt, *options, name=name, under=under, **changes).wait()
 
     def expected(self) -> dict[str, Any]:
         """Return what really happened."""
