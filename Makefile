@@ -29,8 +29,8 @@ $(VENV)/.bench: $(VENV)/.dev
 demo: $(VENV)/.ready ## Run a believable fleet through real OTLP into the embedded engine, and look at it.
 	$(BIN)/fleetspan demo
 
-test: $(VENV)/.dev ## Run the tests.
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## Run the tests, a file at a time in each of two processes.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 live: $(VENV)/.dev ## Run the tests with a real client of Claude Code (380 MB, kept in a cache folder), offline.
 	$(PYTHON) -m venv $(CLIENT) && $(CLIENT)/bin/python -m pip install --quiet --upgrade claude-agent-sdk && FLEETSPAN_CLAUDE_CLI=$(CLIENT) $(BIN)/python -m pytest tests/collector_processor/claude_code/live

@@ -17,10 +17,16 @@ HOOKS_PATH: Final = "/v1/claude-code/hooks"
 SENT: Final = "sent"
 REFUSED: Final = "refused"
 LATER: Final = "later"
+BUSY: Final = "busy"
+"""As `LATER`, where somebody listens and may have time in a moment."""
 
 _CONNECT_S: Final = 1.0
 _ANSWER_S: Final = 5.0
 _HEAD_AT_MOST: Final = 16 * 1024
+_BUSY_ANSWERS: Final = (429, 503)
+_PAUSES_S: Final = (0.5, 2.0)
+"""Before the second and the third attempt; nobody waits for this process."""
+
 _NEVER_ACCEPTED: Final = (400, 413, 415, 422)
 """Answers to the content itself; anything else may be otherwise next time."""
 _AT_ONCE_FILES: Final = 64
@@ -38,8 +44,13 @@ def send_and_catch_up(spool: Spool, delivery: Delivery, name: str | None) -> Non
         name: Its name in the spool; ``None`` when it could not be kept.
     """
     outcome = send(spool.endpoint, delivery)
+    for pause_s in _PAUSES_S:
+        if outcome != BUSY:
+            break
+        time.sleep(pause_s)
+        outcome = send(spool.endpoint, delivery)
     _settle(spool, name, outcome)
-    if outcome == LATER:
+    if outcome in (LATER, BUSY):
         if name is None:
             spool.count_dropped()
         spool.bound(time.time_ns())
@@ -93,7 +104,7 @@ def flush(
             if delivery is None:
                 continue
             outcome = send(spool.endpoint, delivery)
-            if outcome == LATER:
+            if outcome in (LATER, BUSY):
                 break
             _settle(spool, name, outcome)
             sent += outcome == SENT
@@ -109,7 +120,7 @@ def send(endpoint: str, delivery: Delivery) -> str:
     """Send one delivery and wait for the answer.
 
     Returns:
-        ``SENT``, ``REFUSED`` (no collector would take it) or ``LATER``.
+        ``SENT``, ``REFUSED`` (no collector would take it), ``LATER`` or ``BUSY``.
     """
     scheme, host, port, path = split_endpoint(endpoint)
     named = f"[{host}]" if ":" in host else host
@@ -133,11 +144,15 @@ def send(endpoint: str, delivery: Delivery) -> str:
             status = read_status(connection)
         finally:
             connection.close()
-    except (OSError, ValueError):
+    except ConnectionRefusedError:
         return LATER
+    except (OSError, ValueError):
+        return BUSY
     if 200 <= status < 300:
         return SENT
-    return REFUSED if status in _NEVER_ACCEPTED else LATER
+    if status in _NEVER_ACCEPTED:
+        return REFUSED
+    return BUSY if status in _BUSY_ANSWERS else LATER
 
 
 def connect(
@@ -192,7 +207,7 @@ def read_status(connection: _socket.socket) -> int:
 
 
 def _settle(spool: Spool, name: str | None, outcome: str) -> None:
-    if name is None or outcome == LATER:
+    if name is None or outcome in (LATER, BUSY):
         return
     if outcome == SENT:
         spool.done(name)

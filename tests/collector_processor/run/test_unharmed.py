@@ -71,7 +71,12 @@ def test_the_exit_code_is_the_programs(runner: Runner, script: str, code: int) -
 def test_streams_are_the_programs(runner: Runner) -> None:
     """Standard input reaches it, a pipe ends it, and its output is its own."""
     script = "cat; yes | head -1; echo oops >&2"
-    ran = runner.briefly("bash", "-c", script, stdin="in\n")
+    # An engine in this process blocks the signal, and children inherit that.
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPIPE})
+    try:
+        ran = runner.briefly("bash", "-c", script, stdin="in\n")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     assert (ran.out, ran.err) == ("in\ny\n", "oops\n")
 
 
