@@ -112,7 +112,7 @@ def _read(
         totals=report.sum_up(stored.runs),
         timing={"spans": stored.spans, "starts": stored.starts},
         truth=str(_keep_truth(settings, demo_id, truth)),
-        next=[f"{_command_name()} {each} {where}".rstrip() for each in commands],
+        next=[f"{command_name()} {each} {where}".rstrip() for each in commands],
         endpoints=collector.endpoints,
     )
 
@@ -214,7 +214,7 @@ def options_of(invocation: Invocation) -> list[str]:
     return options
 
 
-def _command_name() -> str:
+def command_name() -> str:
     """Return how this command was called, when ``fleetspan`` alone would not do."""
     called = Path(sys.argv[0]).absolute()
     found = shutil.which("fleetspan")

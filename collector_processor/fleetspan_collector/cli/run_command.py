@@ -23,7 +23,7 @@ from fleetspan_collector.cli import _errors
 from fleetspan_collector.cli._invocation import SCHEMA_VERSION, Invocation
 from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.cli._text import plain_json
-from fleetspan_collector.cli.demo_command import _command_name, options_of
+from fleetspan_collector.cli.demo_command import command_name, options_of
 from fleetspan_collector.config import Endpoints, Settings
 from fleetspan_collector.demo.fleet import reachable
 from fleetspan_collector.run import report as reports
@@ -93,7 +93,7 @@ def run(
                         began=began,
                         wall_s=wall_s,
                         exit_code=exit_code,
-                        again=(_command_name(), options_of(invocation)),
+                        again=(command_name(), options_of(invocation)),
                         inside=summary.read_notes(Path(notes)),
                         used=used,
                         overridden=overridden(base) if endpoints else [],

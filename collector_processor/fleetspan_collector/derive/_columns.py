@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,13 @@ class Columns:
                 column.to_numpy(zero_copy_only=False), dtype=object
             )
         return self._made[name]
+
+    @cached_property
+    def of_session(self) -> Mask:
+        """Rows whose group is a session of Claude Code rather than a trace."""
+        group = self.strings("GroupKey")
+        same: Mask = (group != "") & (group == self.strings("RunId"))
+        return same
 
     def known(self, name: str) -> Mask:
         """Where a String column says something."""

@@ -22,19 +22,18 @@ _NEARBY_NS: Final = 60_000_000_000
 _INPUT: Final = ("InputTokens", "CacheReadTokens", "CacheWriteTokens")
 
 
-def paired(columns: Columns, rows: Indexes, of_session: Mask) -> Mask:
+def paired(columns: Columns, rows: Indexes) -> Mask:
     """Which calls are told of by another row too, and by that one better.
 
     Args:
         columns: Evidence.
         rows: Rows that are calls.
-        of_session: Rows of evidence whose group is a session.
 
     Returns:
         For each of ``rows`` whether it is to be left out.
     """
     gone = np.zeros(len(rows), dtype=bool)
-    mine = of_session[rows]
+    mine = columns.of_session[rows]
     weak = np.flatnonzero(mine & ~columns.known("RequestId")[rows])
     strong = np.flatnonzero(mine & columns.known("RequestId")[rows])
     gone[_matched(columns, rows, weak, strong)] = True

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from fleetspan_collector.derive import tree
 from fleetspan_collector.derive._columns import Columns, Mask, Strings
-from fleetspan_collector.derive._sessions import is_session
 from fleetspan_collector.derive.ownership import Indexes, Ownership
 
 _TIME: Final = pa.timestamp("ns")
@@ -119,7 +118,7 @@ def _names(columns: Columns, head: Indexes) -> Strings:
     """What its head is called; a session is known by what it was asked first."""
     names = columns.strings("Name")[head].copy()
     task = columns.strings("Task")[head]
-    asked = np.flatnonzero(is_session(columns)[head] & (task != ""))
+    asked = np.flatnonzero(columns.of_session[head] & (task != ""))
     for row in asked.tolist():
         names[row] = task[row].strip().partition("\n")[0][:_NAME_LENGTH] or names[row]
     return names
@@ -128,7 +127,7 @@ def _names(columns: Columns, head: Indexes) -> Strings:
 def _otel_trace(columns: Columns, head: Indexes) -> pa.Array:
     """The trace of the head where the group is not the trace."""
     trace = columns.strings("TraceId")[head]
-    return pa.array(np.where(is_session(columns)[head], trace, ""), pa.string())
+    return pa.array(np.where(columns.of_session[head], trace, ""), pa.string())
 
 
 def _largest(values: Strings, run_code: Indexes, count: int) -> Strings:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive._columns import Columns, Mask, codes
+from fleetspan_collector.derive._columns import Columns, codes
 
 SESSION_END: Final = "session_end"
 """In the ``FinishReason`` of a main agent: its client said that the session is over."""
@@ -24,13 +24,6 @@ _GRACE_NS: Final = 2_000_000_000
 _UNKNOWN_TIME: Final = np.iinfo(np.int64).min
 
 
-def is_session(columns: Columns) -> Mask:
-    """Rows of evidence whose group is a session rather than a trace."""
-    group = columns.strings("GroupKey")
-    of_session: Mask = (group != "") & (group == columns.strings("RunId"))
-    return of_session
-
-
 def with_sessions_settled(evidence: pa.Table) -> pa.Table:
     """Evidence in which each agent of a session stands as all of its rows say.
 
@@ -38,13 +31,11 @@ def with_sessions_settled(evidence: pa.Table) -> pa.Table:
     end, in a session that is over, is abandoned.
     """
     columns = Columns(evidence)
-    of_session = is_session(columns)
-    if not of_session.any():
+    if not columns.of_session.any():
         return evidence
-    columns = Columns(_without_copied_agents(columns, of_session))
-    evidence = _with_known_times(columns, is_session(columns))
+    evidence = _with_known_times(Columns(_without_copied_agents(columns)))
     columns = Columns(evidence)
-    agents = np.flatnonzero(is_session(columns) & (columns.strings("Kind") == "agent"))
+    agents = np.flatnonzero(columns.of_session & (columns.strings("Kind") == "agent"))
     active = _last_own_activity(columns, agents)
     status = columns.strings("Status").copy()
     end = columns.nanoseconds("EndTime").copy()
@@ -65,7 +56,7 @@ def with_sessions_settled(evidence: pa.Table) -> pa.Table:
     )
 
 
-def _without_copied_agents(columns: Columns, of_session: Mask) -> pa.Table:
+def _without_copied_agents(columns: Columns) -> pa.Table:
     """Evidence without agents of another session, of which only a result was copied.
 
     A fork copies the results of tool calls without saying whose they were. An agent of
@@ -75,14 +66,16 @@ def _without_copied_agents(columns: Columns, of_session: Mask) -> pa.Table:
     kind = columns.strings("Kind")
     spawn = columns.strings("SpawnToolCallId")
     asking = np.flatnonzero(
-        of_session
+        columns.of_session
         & (kind == "agent")
         & (spawn != "")
         & (columns.nanoseconds("StartTime") <= 0)
     )
     if not len(asking):
         return columns.table
-    tools = np.flatnonzero(of_session & (kind == "tool") & columns.known("Name"))
+    tools = np.flatnonzero(
+        columns.of_session & (kind == "tool") & columns.known("Name")
+    )
     both = np.concatenate([tools, asking])
     number, count = codes(
         columns.strings("Tenant")[both],
@@ -96,14 +89,14 @@ def _without_copied_agents(columns: Columns, of_session: Mask) -> pa.Table:
     return columns.table if kept.all() else columns.table.filter(pa.array(kept))
 
 
-def _with_known_times(columns: Columns, of_session: Mask) -> pa.Table:
+def _with_known_times(columns: Columns) -> pa.Table:
     """Evidence whose rows all have a start; what a session has no time for is left out.
 
     Some lines of a transcript have no time. A row is written under the hour of its
     start for good, so a guess that no feed supports must not be written at all.
     """
     start = columns.nanoseconds("StartTime").copy()
-    untimed = of_session & (start <= 0)
+    untimed = columns.of_session & (start <= 0)
     if not untimed.any():
         return columns.table
     number, count = codes(columns.strings("Tenant"), columns.strings("GroupKey"))

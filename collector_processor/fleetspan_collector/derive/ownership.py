@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from fleetspan_collector.derive import tree
 from fleetspan_collector.derive._columns import Columns, Mask, Strings, codes
 from fleetspan_collector.derive._pairing import paired
-from fleetspan_collector.derive._sessions import is_session
 
 Indexes = NDArray[np.int64]
 
@@ -64,7 +63,7 @@ def find_owners(evidence: Columns) -> Ownership:
     is_agent, is_run = kind == "agent", kind == "run"
     is_call, is_tool = kind == "call", kind == "tool"
     parents = tree.parent_indexes(evidence.ids("Node"), evidence.ids("ParentNode"))
-    of_session = is_session(evidence)
+    of_session = evidence.of_session
     # In a session the things that spans tell of have keys of their own.
     is_span = ~of_session | (evidence.strings("SpanId") == evidence.strings("Key"))
     orphans = is_span & (parents == tree.NONE) & (evidence.ids("ParentNode") != 0)
@@ -250,7 +249,7 @@ def _requests(
     # A call within a tool call within a call is one of the tool's, no layer.
     above = tree.nearest(parents, is_call | is_agent | is_tool)
     layer = np.where((above != tree.NONE) & is_call & is_call[above], above, tree.NONE)
-    of_session = is_session(evidence)
+    of_session = evidence.of_session
     # What an SDK or the provider says of a call of Claude Code's, which knows it best.
     told_again = is_call & (layer != tree.NONE) & of_session[layer] & ~of_session
     layer = np.where(told_again, tree.NONE, layer)
@@ -272,8 +271,8 @@ def _requests(
         lent = inner[wanting & known[layer[inner]] & alone]
         usage_of[lent] = layer[lent]
     rows = np.flatnonzero(counted)
-    rows = rows[~paired(evidence, rows, of_session)]
-    rows = _without_known_requests(evidence, rows, of_session)
+    rows = rows[~paired(evidence, rows)]
+    rows = _without_known_requests(evidence, rows)
     return _without_repeats(evidence, rows), usage_of
 
 
@@ -287,9 +286,7 @@ def _tells_lifetimes(evidence: Columns, outer: Indexes, inner: Indexes) -> Mask:
     return tells
 
 
-def _without_known_requests(
-    evidence: Columns, rows: Indexes, of_session: Mask
-) -> Indexes:
+def _without_known_requests(evidence: Columns, rows: Indexes) -> Indexes:
     """Drop calls of a trace whose request another row of the same trace tells of better.
 
     Providers name every request differently, but only traces that are linked are read
@@ -313,7 +310,7 @@ def _without_known_requests(
             named,
             evidence.nanoseconds("StartTime")[named],
             -evidence.integers("UsageKnown")[named],
-            ~of_session[named],
+            ~evidence.of_session[named],
         )
     )
     _, first = np.unique(same[order], return_index=True)
@@ -369,5 +366,5 @@ def _tool_calls(
         & (ids != "")
         & (ids == ids[above])
     )
-    nameless = is_session(evidence) & ~evidence.known("Name")
+    nameless = evidence.of_session & ~evidence.known("Name")
     return np.flatnonzero(is_tool & ~repeated & ~nameless)

@@ -22,7 +22,7 @@ from fleetspan_collector.derive._columns import Columns, Strings, codes
 from fleetspan_collector.derive._coverage import unattributed_usd
 from fleetspan_collector.derive._mentioned import with_mentioned_agents
 from fleetspan_collector.derive._runs import roll_up
-from fleetspan_collector.derive._sessions import is_session, with_sessions_settled
+from fleetspan_collector.derive._sessions import with_sessions_settled
 from fleetspan_collector.derive.call_costs import lifetime_unknown, price_calls
 from fleetspan_collector.derive.ownership import Indexes, Ownership, find_owners
 from fleetspan_collector.derive.prices import PriceBook
@@ -172,7 +172,7 @@ def _shared(
 
 def _otel_ids(columns: Columns, rows: Indexes) -> dict[str, pa.Array]:
     """Trace and span where the group is not the trace: what its feeds name, if any."""
-    mine = is_session(columns)[rows]
+    mine = columns.of_session[rows]
     return {
         f"Otel{name}": _text(np.where(mine, columns.strings(name)[rows], ""))
         for name in ("TraceId", "SpanId")
@@ -226,7 +226,7 @@ def _calls(
         "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
     }
     costs = price_calls(
-        prices, told, cost_unknown=lifetime_unknown(told, is_session(columns)[rows])
+        prices, told, cost_unknown=lifetime_unknown(told, columns.of_session[rows])
     )
     fingerprint = _mixed(
         _derived_fingerprint(columns, owners, labels, rows),
