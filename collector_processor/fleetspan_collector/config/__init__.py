@@ -12,13 +12,16 @@ from fleetspan_collector.config._endpoints import (
 from fleetspan_collector.config._load import Loaded, load, parse_assignments
 from fleetspan_collector.config._parsers import show_size
 from fleetspan_collector.config._ports import check_free, port_in_use
-from fleetspan_collector.config._settings import SETTINGS, Setting, Settings, show
+from fleetspan_collector.config._processor_settings import ProcessorSettings
+from fleetspan_collector.config._setting import Setting, show
+from fleetspan_collector.config._settings import SETTINGS, Settings
 
 __all__ = [
     "SETTINGS",
     "Endpoint",
     "Endpoints",
     "Loaded",
+    "ProcessorSettings",
     "Setting",
     "Settings",
     "check_free",

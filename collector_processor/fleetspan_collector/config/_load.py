@@ -14,12 +14,8 @@ import platformdirs
 
 from fleetspan_collector._errors import UsageError
 from fleetspan_collector.config._sdk_variables import sdk_variables
-from fleetspan_collector.config._settings import (
-    ENV_PREFIX,
-    SETTINGS,
-    Setting,
-    Settings,
-)
+from fleetspan_collector.config._setting import ENV_PREFIX, Setting
+from fleetspan_collector.config._settings import SETTINGS, Settings
 
 CONFIG_VARIABLE: Final = "FLEETSPAN_CONFIG"
 # Test suites and their fault injection name their switches so.

@@ -182,3 +182,13 @@ def show_size(count: int) -> str:
         if count and count % unit == 0:
             return f"{count // unit} {name}"
     return f"{count} bytes" if count else "0"
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Read words that commas separate, or a list of them; each is letters, digits, _ and -."""
+    parts = value if isinstance(value, list) else text(value).split(",")
+    words = tuple(str(part).strip() for part in parts if str(part).strip())
+    for word in words:
+        if not word.replace("_", "").replace("-", "").isalnum():
+            raise ValueError("expected names, separated by commas")
+    return words

@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import importlib.util
 
-from fleetspan_collector.config._settings import ENV_PREFIX
+from fleetspan_collector.config._setting import ENV_PREFIX
 
 
 def sdk_variables() -> frozenset[str]:

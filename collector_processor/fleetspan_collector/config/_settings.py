@@ -5,97 +5,27 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import platformdirs
 
 from fleetspan_collector.config import _parsers as parse
-from fleetspan_collector.config._addresses import Endpoint, show_store
+from fleetspan_collector.config._addresses import Endpoint
+from fleetspan_collector.config._processor_settings import ProcessorSettings
+from fleetspan_collector.config._setting import (
+    GIB,
+    KIB,
+    MIB,
+    Setting,
+    setting,
+    show,
+    size,
+)
 from fleetspan_collector.store.address import StoreAddress
 
-KIB: Final = 2**10
-MIB: Final = 2**20
-GIB: Final = 2**30
-ENV_PREFIX: Final = "FLEETSPAN_"
 _UNDER_DATA: Final = StoreAddress()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What is known of one setting besides its default.
-
-    Attributes:
-        name: The field of `Settings`, and the key of the TOML file.
-        parse: Reads it from text or from a TOML value; raises ``ValueError``.
-        about: What it does, with units, in one or two sentences.
-        zero: What 0, ``off`` or an empty text means; empty when they are not allowed.
-        example: A value that works, for the hint of an error.
-        default: How the default is written in the documentation.
-        flag: The flag of ``fleetspan up`` that sets it, if there is one.
-        secret: Its text may hold a password and is never repeated in an error.
-    """
-
-    name: str
-    parse: Callable[[object], Any]
-    about: str
-    zero: str
-    example: str
-    default: str
-    flag: str | None
-    secret: bool
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return ENV_PREFIX + self.name.upper()
-
-
-def _setting(
-    default: Any,
-    read: Callable[[object], Any],
-    about: str,
-    *,
-    zero: str = "",
-    example: str = "",
-    shown: str = "",
-    flag: str | None = None,
-    secret: bool = False,
-) -> Any:
-    """Declare a field whose metadata become a `Setting`."""
-    shown = shown or show(default)
-    about_it = {
-        "parse": read,
-        "about": about,
-        "zero": zero,
-        "example": example or shown,
-        "default": shown,
-        "flag": flag,
-        "secret": secret,
-    }
-    if callable(default):
-        return field(default_factory=default, metadata=about_it)
-    return field(default=default, metadata=about_it)
-
-
-def show(value: object) -> str:
-    """Write a value as a user would; passwords are masked."""
-    if value is None:
-        return "off"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, StoreAddress):
-        return show_store(value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, tuple):
-        if value and isinstance(value[0], tuple):
-            return json.dumps(dict(value))
-        return ",".join(value)
-    return str(value)
 
 
 def _default_data() -> Path:
@@ -103,7 +33,7 @@ def _default_data() -> Path:
 
 
 def _retention(days: int, what: str) -> Any:
-    return _setting(
+    return setting(
         days,
         parse.whole(at_most=36500),
         f"Days that {what} are kept.",
@@ -111,24 +41,14 @@ def _retention(days: int, what: str) -> Any:
     )
 
 
-def _size(default: int, about: str, *, at_least: int = 0, zero: str = "") -> Any:
-    return _setting(
-        default,
-        parse.size(at_least=at_least, zero=bool(zero)),
-        about,
-        zero=zero,
-        shown=parse.show_size(default),
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(ProcessorSettings):
     """Everything that can be set on a collector; see ``SETTINGS.md`` for each field.
 
     Sizes are bytes, names end in their unit, an `Endpoint` of ``None`` is off.
     """
 
-    data: Path = _setting(
+    data: Path = setting(
         _default_data,
         parse.directory,
         "Directory of the journal, the embedded store and `endpoints.json`. "
@@ -137,7 +57,7 @@ class Settings:
         example="~/fleetspan-data",
         flag="--data",
     )
-    store: StoreAddress = _setting(
+    store: StoreAddress = setting(
         _UNDER_DATA,
         parse.store,
         "Where spans are stored: `chdb:///PATH` (embedded engine) or "
@@ -148,28 +68,28 @@ class Settings:
         flag="--store",
         secret=True,
     )
-    grpc: Endpoint | None = _setting(
+    grpc: Endpoint | None = setting(
         Endpoint("127.0.0.1", 4317),
         parse.endpoint,
         "HOST:PORT of the OTLP gRPC receiver.",
         zero="`off`: no gRPC; port 0: a free port",
         flag="--grpc",
     )
-    http: Endpoint | None = _setting(
+    http: Endpoint | None = setting(
         Endpoint("127.0.0.1", 4318),
         parse.endpoint,
         "HOST:PORT of the OTLP HTTP receiver (protobuf and JSON).",
         zero="`off`: no HTTP; port 0: a free port",
         flag="--http",
     )
-    web: Endpoint | None = _setting(
+    web: Endpoint | None = setting(
         Endpoint("127.0.0.1", 4319),
         parse.endpoint,
         "HOST:PORT of health, metrics and the API that the commands ask.",
         zero="`off`: other commands cannot read while `up` runs; port 0: a free port",
         flag="--web",
     )
-    clickhouse: Endpoint | None = _setting(
+    clickhouse: Endpoint | None = setting(
         None,
         parse.endpoint,
         "HOST:PORT of the ClickHouse HTTP interface over the embedded store. "
@@ -177,7 +97,7 @@ class Settings:
         zero="`off`: not served",
         flag="--clickhouse",
     )
-    jaeger: Endpoint | None = _setting(
+    jaeger: Endpoint | None = setting(
         None,
         parse.endpoint,
         "HOST:PORT of Jaeger's remote-storage interface. "
@@ -185,46 +105,46 @@ class Settings:
         zero="`off`: not served",
         flag="--jaeger",
     )
-    insecure: bool = _setting(
+    insecure: bool = setting(
         False,
         parse.flag,
         "Allow listening beyond loopback although nothing is authenticated or "
         "encrypted yet.",
         flag="--insecure",
     )
-    journal_segment_bytes: int = _size(
+    journal_segment_bytes: int = size(
         16 * MIB,
         "Size at which a journal segment is closed and inserted.",
         at_least=64 * KIB,
     )
-    journal_cap_bytes: int = _size(
+    journal_cap_bytes: int = size(
         2 * GIB,
         "Size of the whole journal; past it, requests are refused until the store "
         "has caught up.",
         at_least=MIB,
     )
-    free_disk_floor_bytes: int = _size(
+    free_disk_floor_bytes: int = size(
         512 * MIB,
         "Free space on the data directory's disk below which requests are refused.",
         zero="no floor",
     )
-    request_limit_bytes: int = _size(
+    request_limit_bytes: int = size(
         64 * MIB,
         "Largest request accepted, after decompression.",
         at_least=KIB,
     )
-    cpu_budget_busy_cores: float = _setting(
+    cpu_budget_busy_cores: float = setting(
         0.5,
         parse.number(above=0),
         "Cores that inserting and deriving may use while somebody looks.",
     )
-    cpu_budget_idle_cores: float = _setting(
+    cpu_budget_idle_cores: float = setting(
         0.05,
         parse.number(above=0),
         "Cores that inserting and deriving may use while nobody looks; a full "
         "segment is always inserted.",
     )
-    idle_timeout_s: float = _setting(
+    idle_timeout_s: float = setting(
         900.0,
         parse.number(above=0),
         "Seconds of silence after which a run counts as abandoned.",
@@ -235,33 +155,33 @@ class Settings:
     retention_logs_days: int = _retention(30, "log records")
     retention_metrics_days: int = _retention(90, "metric points")
     retention_runs_days: int = _retention(365, "runs, agents, llm calls and tool calls")
-    value_limit_bytes: int = _size(
+    value_limit_bytes: int = size(
         MIB,
         "Length past which a value of a span or a log record is cut in its row and kept "
         "whole, once, in `large_values`.",
         at_least=64 * KIB,
         zero="never cut",
     )
-    store_cap_bytes: int = _size(
+    store_cap_bytes: int = size(
         0,
         "Disk space that the embedded store may use; past it, the oldest days of raw "
         "rows go first.",
         zero="no cap",
         at_least=64 * MIB,
     )
-    engine_memory_bytes: int = _size(
+    engine_memory_bytes: int = size(
         2 * GIB,
         "Memory that the embedded engine may use; a query past it fails.",
         zero="the engine's own limit",
         at_least=256 * MIB,
     )
-    engine_threads: int = _setting(
+    engine_threads: int = setting(
         0,
         parse.whole(at_most=1024),
         "Threads of one statement in the embedded engine.",
         zero="one per core, at most 4",
     )
-    price_override_file: Path | None = _setting(
+    price_override_file: Path | None = setting(
         None,
         parse.optional_file,
         "A file of prices that go before the built-in price table.",
@@ -269,14 +189,14 @@ class Settings:
         shown="none",
         example="~/prices.toml",
     )
-    content_policy: str = _setting(
+    content_policy: str = setting(
         "redacted",
         parse.one_of("none", "metadata", "redacted", "full"),
         "What is kept of prompts, completions, arguments, results and instructions: "
         "`none` of it, `metadata` (length and hash), `redacted`, or `full`, which also "
         "redacts nothing anywhere.",
     )
-    redact: tuple[str, ...] = _setting(
+    redact: tuple[str, ...] = setting(
         ("secrets",),
         parse.some_of("secrets", "pii"),
         "What is redacted before anything is kept: `secrets`, `pii` (e-mail, phone, "
@@ -285,7 +205,7 @@ class Settings:
         shown="secrets",
         example="secrets,pii",
     )
-    redact_patterns: tuple[tuple[str, str], ...] = _setting(
+    redact_patterns: tuple[tuple[str, str], ...] = setting(
         (),
         parse.patterns,
         "More patterns to redact: RE2 expressions by the name of their kind. In the file "
@@ -294,7 +214,7 @@ class Settings:
         shown="none",
         example='{"order-number": "ORD-[0-9]{8}"}',
     )
-    tenant: str = _setting(
+    tenant: str = setting(
         "",
         parse.text,
         "Tenant of everything that arrives without one.",
@@ -315,8 +235,12 @@ class Settings:
 
 ENDPOINT_NAMES: Final = ("grpc", "http", "web", "clickhouse", "jaeger")
 
+_OF_PROCESSORS: Final = {each.name for each in dataclasses.fields(ProcessorSettings)}
+
 SETTINGS: Final[dict[str, Setting]] = {
     each.name: Setting(name=each.name, **each.metadata)
-    for each in dataclasses.fields(Settings)
+    for each in sorted(
+        dataclasses.fields(Settings), key=lambda each: each.name in _OF_PROCESSORS
+    )
 }
-"""Every setting by name, in the order of the fields."""
+"""Every setting by name, in the order of the fields, those of processors last."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive._columns import Columns
+from fleetspan_collector._columns import Columns
 from fleetspan_collector.derive.call_costs import TOKEN_COLUMNS, price_calls
 from fleetspan_collector.derive.ownership import Ownership
 from fleetspan_collector.derive.prices import PriceBook

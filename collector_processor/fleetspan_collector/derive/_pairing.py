@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive._columns import Columns, Mask, codes
+from fleetspan_collector._columns import Columns, Mask, codes
 
 Indexes = NDArray[np.int64]
 

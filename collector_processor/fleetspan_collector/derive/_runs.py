@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fleetspan_collector.derive import tree
-from fleetspan_collector.derive._columns import Columns, Mask, Strings
+from fleetspan_collector._columns import Columns, Mask, Strings
 from fleetspan_collector.derive.ownership import Indexes, Ownership
 
 _TIME: Final = pa.timestamp("ns")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive._columns import Columns, codes
+from fleetspan_collector._columns import Columns, codes
 
 SESSION_END: Final = "session_end"
 """In the ``FinishReason`` of a main agent: its client said that the session is over."""

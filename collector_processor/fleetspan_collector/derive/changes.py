@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fleetspan_collector.derive._columns import Strings, codes
+from fleetspan_collector._columns import Strings, codes
 from fleetspan_collector.derive.rules import RULES_VERSION
 
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]

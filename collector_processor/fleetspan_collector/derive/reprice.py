@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive._columns import Strings, codes
+from fleetspan_collector._columns import Strings, codes
 from fleetspan_collector.derive.call_costs import (
     UNKNOWABLE,
     CallCosts,

@@ -37,3 +37,18 @@ SELECT * EXCEPT (TraceId, SpanId, OtelTraceId, OtelSpanId, Version, IsDeleted),
     if(length(GroupKey) = 32, canonical_tool_calls.SpanId, OtelSpanId) AS SpanId
 FROM @database@.canonical_tool_calls FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+CREATE OR REPLACE VIEW @database@.findings @on_cluster@ AS
+SELECT * EXCEPT (Version, IsDeleted)
+FROM @database@.stored_findings FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+CREATE OR REPLACE VIEW @database@.run_analyses @on_cluster@ AS
+SELECT * EXCEPT (Version, IsDeleted)
+FROM @database@.stored_analyses FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+CREATE OR REPLACE VIEW @database@.agent_rollups @on_cluster@ AS
+SELECT * EXCEPT (Version, IsDeleted)
+FROM @database@.stored_agent_rollups FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;

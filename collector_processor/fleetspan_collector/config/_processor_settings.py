@@ -1,0 +1,34 @@
+"""The settings of the processors: when they run, and every detector's thresholds.
+
+A base class of `Settings`, so that a detector can be made from these alone. Names are
+``detect_DETECTOR_WHAT``; each detector's docstring says where its threshold comes from.
+"""
+
+# ruff: noqa: RUF009 - each call returns a dataclasses.field, made once per class
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetspan_collector.config import _parsers as parse
+from fleetspan_collector.config._setting import setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorSettings:
+    """When processors run, and what they look for; see ``SETTINGS.md`` for each field."""
+
+    processors_off: tuple[str, ...] = setting(
+        (),
+        parse.names,
+        "Processors that do not run, by name.",
+        zero="all run",
+        shown="none",
+        example="dominating_step,straggler",
+    )
+    processor_timeout_s: float = setting(
+        10.0,
+        parse.number(above=0),
+        "Seconds that one processor may take over one run; then it is ended, set aside "
+        "for that run, and named in `run_analyses.SetAside`, the log and the metrics.",
+    )

@@ -1,0 +1,1 @@
+"""What looks at runs once they are derived, and says what it found."""
