@@ -4,8 +4,6 @@ A base class of `Settings`, so that a detector can be made from these alone. Nam
 ``detect_DETECTOR_WHAT``; each detector's docstring says where its threshold comes from.
 """
 
-# ruff: noqa: RUF009 - each call returns a dataclasses.field, made once per class
-
 from __future__ import annotations
 
 from dataclasses import dataclass

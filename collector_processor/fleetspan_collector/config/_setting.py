@@ -1,7 +1,5 @@
 """How a setting is declared: its default, how it is read, and what it does."""
 
-# ruff: noqa: RUF009 - each call returns a dataclasses.field, made once per class
-
 from __future__ import annotations
 
 import json

@@ -20,7 +20,6 @@ from fleetspan_collector.config._setting import (
     MIB,
     Setting,
     setting,
-    show,
     size,
 )
 from fleetspan_collector.store.address import StoreAddress

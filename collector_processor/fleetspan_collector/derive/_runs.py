@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive import tree
 from fleetspan_collector._columns import Columns, Mask, Strings
+from fleetspan_collector.derive import tree
 from fleetspan_collector.derive.ownership import Indexes, Ownership
 
 _TIME: Final = pa.timestamp("ns")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive import tree
 from fleetspan_collector._columns import Columns, Mask, Strings, codes
+from fleetspan_collector.derive import tree
 from fleetspan_collector.derive._pairing import paired
 
 Indexes = NDArray[np.int64]

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fleetspan_collector.derive import tree
 from fleetspan_collector._columns import Columns, Strings, codes
+from fleetspan_collector.derive import tree
 from fleetspan_collector.derive._coverage import unattributed_usd
 from fleetspan_collector.derive._mentioned import with_mentioned_agents
 from fleetspan_collector.derive._runs import roll_up

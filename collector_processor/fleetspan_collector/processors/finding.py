@@ -37,8 +37,9 @@ class Finding:
         agents: Rows of ``run.agents`` that prove it.
         calls: Rows of ``run.llm_calls`` that prove it.
         tools: Rows of ``run.tool_calls`` that prove it.
-        seconds: Wall time that the advice saves; None when none, or not known.
-        usd: US dollars that the advice saves; None when none, or not known.
+        seconds: Wall time that the advice saves: of the whole run, as recomputed along
+            its critical path. 0 when it saves none; None only when that is not known.
+        usd: US dollars that the advice saves, likewise.
         at_ns: When it began, Unix nanoseconds; None: with the first of the evidence.
         details: Numbers and words behind the sentence, by name.
     """
@@ -58,5 +59,5 @@ class Finding:
 
 def finding_id(tenant: str, run_id: str, detector: str, location: str) -> str:
     """The id of a finding: the same whenever and wherever it is found again."""
-    place = "\0".join((tenant, run_id, detector, location)).encode()
+    place = f"{tenant}\0{run_id}\0{detector}\0{location}".encode()
     return hashlib.blake2b(place, digest_size=8).hexdigest()

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS @database@.stored_findings @on_cluster@
     AgentName String CODEC(ZSTD(1)),
     What String CODEC(ZSTD(1)),
     Advice String CODEC(ZSTD(1)),
-    -- What following the advice saves; NULL where it saves none, or none that is known.
+    -- What following the advice saves: 0 where it saves none, NULL where that is not known.
     Seconds Nullable(Float64) CODEC(ZSTD(1)),
     Usd Nullable(Float64) CODEC(ZSTD(1)),
     -- The evidence: spans where spans tell of it, and every agent, call and tool call.
