@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from fleetspan_collector.config import _parsers as parse
 from fleetspan_collector.config._setting import setting
+from fleetspan_collector.config._time_detector_settings import TimeDetectorSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessorSettings:
+class ProcessorSettings(TimeDetectorSettings):
     """When processors run, and what they look for; see ``SETTINGS.md`` for each field."""
 
     processors_off: tuple[str, ...] = setting(
