@@ -19,6 +19,9 @@ Semconv = Literal["both", "latest"]
 ENV_PREFIX: Final = "FLEETSPAN_"
 STABILITY_OPT_IN: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 
+# What the collector tells a command of a finding; the command may use the SDK.
+FINDING_PREFIX: Final = "FLEETSPAN_FINDING_"
+
 # Settings of the collector and of the command: a shell may set them for those.
 COLLECTOR_SETTINGS: Final = frozenset(
     {
@@ -39,6 +42,12 @@ COLLECTOR_SETTINGS: Final = frozenset(
         "FLEETSPAN_JAEGER",
         "FLEETSPAN_JOURNAL_CAP_BYTES",
         "FLEETSPAN_JOURNAL_SEGMENT_BYTES",
+        "FLEETSPAN_NOTIFY_HOOKS",
+        "FLEETSPAN_NOTIFY_KEEP_TRYING_HOURS",
+        "FLEETSPAN_NOTIFY_OTLP_ENDPOINT",
+        "FLEETSPAN_NOTIFY_OTLP_HEADERS",
+        "FLEETSPAN_NOTIFY_OTLP_INTERVAL_S",
+        "FLEETSPAN_NOTIFY_OTLP_PROTOCOL",
         "FLEETSPAN_PRICE_OVERRIDE_FILE",
         "FLEETSPAN_REDACT",
         "FLEETSPAN_REDACT_PATTERNS",
@@ -285,6 +294,7 @@ def _unknown(
             variable.startswith(ENV_PREFIX)
             and variable not in known
             and variable not in COLLECTOR_SETTINGS
+            and not variable.startswith(FINDING_PREFIX)
         ):
             expected = _expected(variable, sorted(known))
             problems.append(ConfigError(variable, "unknown setting, " + expected))

@@ -22,6 +22,8 @@ CONFIG_VARIABLE: Final = "FLEETSPAN_CONFIG"
 _TEST_PREFIX: Final = "FLEETSPAN_TEST_"
 # Read by the hook that runs beside Claude Code, which has no settings file.
 _HOOK_VARIABLES: Final = frozenset({"FLEETSPAN_HOOK_ENDPOINT", "FLEETSPAN_SPOOL"})
+# What a command that is told of a finding has in its environment; it may call us.
+_FINDING_PREFIX: Final = "FLEETSPAN_FINDING_"
 _COMING: Final = {
     "clickhouse": "the ClickHouse HTTP interface",
     "jaeger": "the Jaeger remote-storage interface",
@@ -132,7 +134,7 @@ def _is_known(variable: str) -> bool:
     return (
         variable == CONFIG_VARIABLE
         or variable in _HOOK_VARIABLES
-        or variable.startswith(_TEST_PREFIX)
+        or variable.startswith((_TEST_PREFIX, _FINDING_PREFIX))
         or variable in sdk_variables()
     )
 

@@ -87,7 +87,7 @@ def show(value: object) -> str:
     if isinstance(value, tuple):
         if value and isinstance(value[0], tuple):
             return json.dumps(dict(value))
-        return ",".join(value)
+        return ",".join(map(str, value))
     return str(value)
 
 

@@ -13,7 +13,7 @@ import platformdirs
 
 from fleetspan_collector.config import _parsers as parse
 from fleetspan_collector.config._addresses import Endpoint
-from fleetspan_collector.config._processor_settings import ProcessorSettings
+from fleetspan_collector.config._notify_settings import NotifySettings
 from fleetspan_collector.config._setting import (
     GIB,
     KIB,
@@ -41,7 +41,7 @@ def _retention(days: int, what: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(ProcessorSettings):
+class Settings(NotifySettings):
     """Everything that can be set on a collector; see ``SETTINGS.md`` for each field.
 
     Sizes are bytes, names end in their unit, an `Endpoint` of ``None`` is off.
@@ -234,7 +234,7 @@ class Settings(ProcessorSettings):
 
 ENDPOINT_NAMES: Final = ("grpc", "http", "web", "clickhouse", "jaeger")
 
-_OF_PROCESSORS: Final = {each.name for each in dataclasses.fields(ProcessorSettings)}
+_OF_PROCESSORS: Final = {each.name for each in dataclasses.fields(NotifySettings)}
 
 SETTINGS: Final[dict[str, Setting]] = {
     each.name: Setting(name=each.name, **each.metadata)
