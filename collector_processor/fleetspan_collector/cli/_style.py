@@ -14,6 +14,13 @@ STATUS_STYLES: Final = {
     "abandoned": "yellow",
 }
 
+SEVERITY_STYLES: Final = {
+    "low": "cyan",
+    "medium": "yellow",
+    "high": "red",
+    "critical": "bold red",
+}
+
 
 def status_text(status: str) -> Text:
     """Return a status in its colour."""
