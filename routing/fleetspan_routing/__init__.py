@@ -1,1 +1,1 @@
-"""Model routing (not built yet; its place is kept)."""
+"""What a task is worth: its complexity, as pure functions; the router comes later."""

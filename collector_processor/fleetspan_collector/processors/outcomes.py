@@ -1,4 +1,7 @@
-"""What became of tasks before: by kind of task and model."""
+"""What became of tasks before: by kind of task and model.
+
+Read by `outcome_store` from the rollups of agents of runs that began in earlier hours.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,11 @@ class PastOutcomes:
     """
 
     known: Mapping[tuple[str, str], Outcomes] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> Mapping[str, Outcomes]:
+        """What became of one kind of task, by model."""
+        return {
+            model: outcomes
+            for (of_kind, model), outcomes in self.known.items()
+            if of_kind == kind
+        }
