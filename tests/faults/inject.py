@@ -1,0 +1,81 @@
+"""All faults by the detector that ought to find them, and a case of each."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Final
+
+from fleetspan_collector.processors.baselines import Baselines
+from tests.faults import layout
+from tests.faults.drawing import Draw
+from tests.faults.injectors import damage, dear, fan_out, repeats, silent, slow, waits
+from tests.faults.injectors.planted import Injector
+from tests.faults.plan import Plan
+from tests.faults.truth import Case, Truth
+
+FAULTS: Final[Mapping[str, Injector]] = {
+    "dominating_step": slow.dominating_step,
+    "serialised_subagents": fan_out.serialised_subagents,
+    "straggler": slow.straggler,
+    "rate_limit_wait": waits.rate_limit_wait,
+    "retry_storm": waits.retry_storm,
+    "slower_than_usual": slow.slower_than_usual,
+    "stuck_agent": silent.stuck_agent,
+    "runaway_fanout": fan_out.runaway_fanout,
+    "no_progress_loop": repeats.no_progress_loop,
+    "context_growth": dear.context_growth,
+    "broken_cache": dear.broken_cache,
+    "oversized_output": dear.oversized_output,
+    "overpowered_model": dear.overpowered_model,
+    "failing_tool": repeats.failing_tool,
+    "broken_trace": damage.broken_trace,
+}
+"""By detector, in the order of the table."""
+
+
+def case(
+    detector: str, seed: object, base: Plan, baselines: Baselines | None = None
+) -> Case | None:
+    """Plant a fault into a healthy run.
+
+    Args:
+        detector: One of `FAULTS`.
+        seed: The same seed and run give the same case.
+        base: The healthy run; it is not changed.
+        baselines: What has been usual of such runs; None for runs without a history.
+
+    Returns:
+        The run with the fault, and without; None when the run has no place for it.
+    """
+    draw = Draw("fault", detector, seed, base.run_id)
+    planted = FAULTS[detector](draw, copy.deepcopy(base))
+    if planted is None:
+        return None
+    healthy_rows = layout.rows_of(planted.healthy)
+    faulty_rows = layout.rows_of(planted.faulty)
+    healthy = layout.make(planted.healthy, healthy_rows, baselines=baselines)
+    if planted.seen is None:
+        faulty = layout.make(planted.faulty, faulty_rows, baselines=baselines)
+        seconds = layout.wall_s(faulty_rows) - layout.wall_s(healthy_rows)
+        usd = layout.usd(faulty) - layout.usd(healthy)
+    else:
+        faulty = layout.make(
+            planted.faulty,
+            planted.seen.rows,
+            now_ns=planted.seen.now_ns,
+            status=planted.seen.status,
+            baselines=baselines,
+        )
+        seconds, usd = planted.seconds or 0.0, 0.0
+    truth = Truth(
+        detector=detector,
+        variant=planted.variant,
+        agents=frozenset(planted.agents),
+        calls=frozenset(planted.calls),
+        tools=frozenset(planted.tools),
+        seconds=seconds,
+        usd=usd,
+        judged=planted.judged,
+    )
+    return Case(origin=base.origin, healthy=healthy, faulty=faulty, truth=truth)

@@ -1,0 +1,150 @@
+"""Faults of providers: waiting for a rate limit, and attempts upon attempts."""
+
+from __future__ import annotations
+
+import copy
+from typing import Final
+
+from tests.faults.drawing import Draw
+from tests.faults.injectors.planted import Planted, find
+from tests.faults.plan import Agent, Call, Pause, Plan, Row, Step, Tool
+from tests.faults.tokens import priced_calls
+
+_LIMITS: Final = (
+    "429 Too Many Requests",
+    "rate_limit_error: number of request tokens has exceeded your per-minute limit",
+    "RateLimitError: Error code: 429",
+    "529 overloaded_error",
+    "RESOURCE_EXHAUSTED",
+)
+_BREAKS: Final = (
+    "500 Internal Server Error",
+    "APIConnectionError: connection reset by peer",
+    "502 Bad Gateway",
+    "ReadTimeout",
+)
+_WAITED_S: Final = (40.0, 240.0)
+_EPISODES: Final = (2, 5)
+_ATTEMPTS: Final = (8, 30)
+
+
+def rate_limit_wait(draw: Draw, plan: Plan) -> Planted | None:
+    """Calls are refused and tried again after 10 seconds to a minute or two."""
+    agent = _busy_agent(draw, plan)
+    if agent is None:
+        return None
+    faulty = copy.deepcopy(plan)
+    agent = find(faulty, agent.id)
+    error = draw.random.choice(_LIMITS)
+    able = priced_calls(agent)[1:]
+    victims = draw.random.sample(able, min(draw.whole(*_EPISODES), len(able)))
+    waits = [draw.random.uniform(0.5, 1.5) for _ in victims]
+    total = draw.between(*_WAITED_S)
+    failed: list[Call] = []
+    for victim, share in zip(victims, waits, strict=True):
+        seconds = total * share / sum(waits)
+        refused = _refused(draw, victim, error, draw.between(0.2, 1.2))
+        failed.append(refused)
+        at = agent.steps.index(victim)
+        steps: list[Step] = [refused, Pause(seconds=seconds)]
+        if draw.chance(0.4):
+            # Refused once more: the second wait is twice as long as the first.
+            once_more = _refused(draw, victim, error, draw.between(0.2, 1.2))
+            failed.append(once_more)
+            steps = [
+                refused,
+                Pause(seconds=seconds / 3),
+                once_more,
+                Pause(seconds=seconds * 2 / 3),
+            ]
+        agent.steps[at:at] = steps
+    return Planted(
+        variant="refused, waited, tried again",
+        healthy=plan,
+        faulty=faulty,
+        agents=(agent.id,),
+        calls=[
+            *(call.row["CallId"] for call in failed),
+            *(call.row["CallId"] for call in victims),
+        ],
+    )
+
+
+def retry_storm(draw: Draw, plan: Plan) -> Planted | None:
+    """A call, or a tool call, is tried 8 to 30 times within a minute or two."""
+    variant = draw.random.choice(("calls", "billed calls", "tool"))
+    agent = _busy_agent(draw, plan)
+    if agent is None or not agent.tools:
+        return None
+    faulty = copy.deepcopy(plan)
+    agent = find(faulty, agent.id)
+    count = round(draw.between(*_ATTEMPTS))
+    pause_s = draw.between(0.2, 2.0)
+    steps: list[Step] = []
+    if variant == "tool":
+        victim: Call | Tool = draw.random.choice(_single_tools(agent))
+        error = draw.random.choice(_BREAKS)
+        failed_row: Row = {"Success": 0, "Error": error, "ResultHash": ""}
+        seconds = draw.between(0.3, 4.0)
+    else:
+        victim = draw.random.choice(priced_calls(agent)[1:])
+        seconds = draw.between(0.5, 5.0)
+        error = draw.random.choice(_BREAKS)
+    failed: list[Call | Tool] = []
+    for _ in range(count):
+        took = draw.around(seconds, 0.2)
+        if isinstance(victim, Tool):
+            row = victim.row | failed_row | {"ResultBytes": 100}
+            row |= {"ToolCallId": draw.id("tool"), "SpanId": draw.span_id()}
+            failed.append(Tool(seconds=took, row=row))
+        else:
+            attempt = _refused(draw, victim, error, took)
+            if variant == "billed calls":
+                # The stream broke after the input had been read, and is paid for.
+                attempt.row |= {
+                    name: value
+                    for name, value in victim.row.items()
+                    if name.endswith("Tokens")
+                }
+                attempt.row["OutputTokens"] = draw.whole(0, 40)
+            failed.append(attempt)
+        steps += [failed[-1], Pause(seconds=draw.around(pause_s, 0.3))]
+    at = agent.steps.index(victim)
+    agent.steps[at:at] = steps
+    return Planted(
+        variant=variant,
+        healthy=plan,
+        faulty=faulty,
+        agents=(agent.id,),
+        calls=[step.row["CallId"] for step in failed if isinstance(step, Call)],
+        tools=[step.row["ToolCallId"] for step in failed if isinstance(step, Tool)],
+    )
+
+
+def _busy_agent(draw: Draw, plan: Plan) -> Agent | None:
+    """Return an agent with calls enough, the topmost as often as any other."""
+    able = [
+        agent
+        for agent in plan.agents()
+        if len(priced_calls(agent)) > _EPISODES[0] and _single_tools(agent)
+    ]
+    if not able:
+        return None
+    if plan.root in able and draw.chance(0.5):
+        return plan.root
+    return draw.random.choice(able)
+
+
+def _single_tools(agent: Agent) -> list[Tool]:
+    return [step for step in agent.steps if isinstance(step, Tool)]
+
+
+def _refused(draw: Draw, victim: Call, error: str, seconds: float) -> Call:
+    row = {
+        "CallId": draw.id("call"),
+        "SpanId": draw.span_id(),
+        "Model": victim.row["Model"],
+        "Provider": victim.row["Provider"],
+        "Error": error,
+    }
+    return Call(seconds=seconds, row=row)
