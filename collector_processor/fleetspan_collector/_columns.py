@@ -36,6 +36,10 @@ class Columns:
             )
         return self._made[name]
 
+    def part(self, first: int, end: int) -> Columns:
+        """Consecutive rows; they share what is converted, so that a part costs nothing."""
+        return _Part(self, first, end)
+
     @cached_property
     def of_session(self) -> Mask:
         """Rows whose group is a session of Claude Code rather than a trace."""
@@ -72,6 +76,31 @@ class Columns:
         if name not in self._made:
             self._made[name] = self.table.column(name).to_numpy(zero_copy_only=False)
         return self._made[name]
+
+
+class _Part(Columns):
+    """Some rows of other columns."""
+
+    def __init__(self, whole: Columns, first: int, end: int) -> None:
+        self._whole = whole
+        self._rows = slice(first, end)
+        self.count = end - first
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The rows as a table."""
+        return self._whole.table.slice(self._rows.start, self.count)
+
+    def strings(self, name: str) -> Strings:
+        """A String column; ``""`` stands for unknown."""
+        return self._whole.strings(name)[self._rows]
+
+    def nanoseconds(self, name: str) -> NDArray[np.int64]:
+        """A time column as Unix nanoseconds; `numpy.iinfo` minimum for unknown."""
+        return self._whole.nanoseconds(name)[self._rows]
+
+    def _numbers(self, name: str) -> NDArray[Any]:
+        return self._whole._numbers(name)[self._rows]
 
 
 def codes(*columns: Strings) -> tuple[NDArray[np.int64], int]:

@@ -3,6 +3,7 @@
 ::
 
     receivers ─► journal ─► pipeline (insert, derive, delete) ─► store ◄─ reader ◄─ web
+                                        └─► dirty runs ─► scheduler ─┘
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict
@@ -34,6 +36,8 @@ from fleetspan_collector.journal import (
     JournalMetrics,
     JournalSettings,
 )
+from fleetspan_collector.processors.dirty import DirtyRuns
+from fleetspan_collector.processors.running import Analyst
 from fleetspan_collector.receivers import (
     GrpcReceiver,
     HttpServer,
@@ -92,8 +96,9 @@ class Backstage(ExitStack):
                     metrics=JournalMetrics(registry),
                 )
             )
+            self.dirty = DirtyRuns()
             self.derivation = Derivation(
-                self._closing(self.engine.another()), self.prices
+                self._closing(self.engine.another()), self.prices, self.dirty.mark
             )
             self.pipeline = Pipeline(
                 self.journal,
@@ -102,10 +107,25 @@ class Backstage(ExitStack):
                     for _ in range(min(os.cpu_count() or 1, _WRITERS))
                 ],
                 self.derivation,
-                (_half_budget(settings), _half_budget(settings)),
+                (_third_of_budget(settings), _third_of_budget(settings)),
                 IngestMetrics(registry),
             )
+            self.analyst = self._analyst(settings, registry)
             opening.pop_all()
+
+    def _analyst(
+        self, settings: Settings, registry: prometheus_client.CollectorRegistry
+    ) -> Analyst:
+        analyst = Analyst(
+            self.engine,
+            settings,
+            self.dirty,
+            _third_of_budget(settings),
+            registry,
+            looked=self.pipeline.looked,
+        )
+        self.callback(analyst.stop)
+        return analyst
 
     def _writer(self, settings: Settings) -> RawWriter:
         store = self._closing(self.engine.another())
@@ -149,6 +169,7 @@ class Collector:
             web = await self._start_web(reader, backstage, opening)
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
+            backstage.analyst.start()
             housekeeping = asyncio.create_task(self._keep_house(backstage))
             opening.callback(housekeeping.cancel)
             grpc, http = await self._start_receivers(backstage.journal, opening)
@@ -178,6 +199,7 @@ class Collector:
     async def _drain(self, backstage: Backstage) -> None:
         await asyncio.to_thread(backstage.journal.close)
         await asyncio.to_thread(backstage.pipeline.stop)
+        await asyncio.to_thread(backstage.analyst.stop)
 
     async def _start_receivers(
         self, journal: Journal, opening: AsyncExitStack
@@ -225,6 +247,16 @@ class Collector:
             return None
         pipeline = backstage.pipeline
 
+        async def caught_up(
+            timeout_s: float, *, derived: bool, analysed: bool = False
+        ) -> bool:
+            deadline_s = time.monotonic() + timeout_s
+            complete = await pipeline.caught_up(timeout_s, derived=derived or analysed)
+            left_s = deadline_s - time.monotonic()
+            if analysed and complete:
+                return await backstage.analyst.caught_up(left_s)
+            return complete
+
         async def unready() -> Mapping[str, str]:
             return pipeline.unready()
 
@@ -239,7 +271,7 @@ class Collector:
             Sources(
                 reader=reader,
                 registry=self._registry,
-                caught_up=pipeline.caught_up,
+                caught_up=caught_up,
                 unready=unready,
                 reprice=price_again,
                 hosts=_served_names(self._settings),
@@ -253,10 +285,10 @@ class Collector:
         return _shown(endpoint, server.port)
 
 
-def _half_budget(settings: Settings) -> Budget:
-    """Inserting and deriving share the budget evenly."""
+def _third_of_budget(settings: Settings) -> Budget:
+    """Inserting, deriving and analysing share the budget evenly."""
     return Budget(
-        settings.cpu_budget_busy_cores / 2, settings.cpu_budget_idle_cores / 2
+        settings.cpu_budget_busy_cores / 3, settings.cpu_budget_idle_cores / 3
     )
 
 

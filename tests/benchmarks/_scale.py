@@ -25,6 +25,7 @@ class Scale:
         reads_parts_of_a_day: Overlapping parts of each day and table of those.
         reads_repeats: How often each query is asked.
         transcript_bytes: Size of the transcripts that are read.
+        analysis_spans: Spans that are analysed, for each size of runs.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Scale:
     reads_parts_of_a_day: int
     reads_repeats: int
     transcript_bytes: int
+    analysis_spans: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sizes for a report."""
@@ -62,6 +64,7 @@ FULL: Final = Scale(
     reads_parts_of_a_day=11,
     reads_repeats=30,
     transcript_bytes=1_000_000_000,
+    analysis_spans=500_000,
 )
 QUICK: Final = Scale(
     name="quick",
@@ -78,6 +81,7 @@ QUICK: Final = Scale(
     reads_parts_of_a_day=11,
     reads_repeats=10,
     transcript_bytes=100_000_000,
+    analysis_spans=100_000,
 )
 TINY: Final = Scale(
     name="tiny",
@@ -94,4 +98,5 @@ TINY: Final = Scale(
     reads_parts_of_a_day=1,
     reads_repeats=2,
     transcript_bytes=1_000_000,
+    analysis_spans=5_000,
 )

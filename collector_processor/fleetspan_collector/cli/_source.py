@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import logging
@@ -199,10 +200,16 @@ def find_owner(settings: Settings) -> tuple[Endpoints, int] | None:
 
 
 @contextlib.contextmanager
-def open_store_alone(settings: Settings) -> Generator[Reader]:
+def open_store_alone(
+    settings: Settings, *, analysed: bool = False
+) -> Generator[Reader]:
     """Own the data directory, store what a killed collector left, and read.
 
     A ClickHouse server beside which this machine has journaled nothing is only read.
+
+    Args:
+        settings: Where the data are.
+        analysed: Whether what processors say of runs is read, and so has to be there.
 
     Raises:
         UnreachableError: When the directory is owned or the store cannot be opened.
@@ -225,6 +232,8 @@ def open_store_alone(settings: Settings) -> Generator[Reader]:
     with Backstage(settings, prometheus_client.CollectorRegistry()) as backstage:
         try:
             backstage.pipeline.drain()
+            if analysed:
+                backstage.analyst.scheduler.drain()
         except (ClickHouseError, OSError) as error:
             # What is stored can be read all the same; the journal keeps the rest.
             reason = str(error).splitlines()[0]
@@ -237,10 +246,10 @@ def open_store_alone(settings: Settings) -> Generator[Reader]:
 def open_source(
     settings: Settings,
     *,
-    opener: Callable[
-        [Settings], contextlib.AbstractContextManager[Reader]
-    ] = open_store_alone,
+    opener: Callable[[Settings], contextlib.AbstractContextManager[Reader]]
+    | None = None,
     patience_s: float = 10.0,
+    analysed: bool = False,
 ) -> Generator[Source]:
     """Ask the owner of the data directory, or open the store for as long as needed.
 
@@ -249,10 +258,12 @@ def open_source(
         opener: Opens the store; raises `UnreachableError` while somebody owns it.
         patience_s: How long to wait, in seconds, while another command reads, or a
             collector starts or stops.
+        analysed: Whether what processors say of runs is to be read, too.
 
     Raises:
         UnreachableError: When neither is possible.
     """
+    opener = opener or functools.partial(open_store_alone, analysed=analysed)
     deadline, failures = time.monotonic() + patience_s, 0
     with contextlib.ExitStack() as stack:
         while True:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -56,6 +56,8 @@ class Derivation:
     Args:
         engine: A connection that this object alone uses.
         prices: What tokens cost.
+        changed: Told which runs have been written, or taken back: tenant, run id and the
+            hour they are stored under, in Unix seconds.
 
     Attributes:
         engine: The connection.
@@ -64,8 +66,14 @@ class Derivation:
             it, too.
     """
 
-    def __init__(self, engine: Engine, prices: PriceBook) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        prices: PriceBook,
+        changed: Callable[[Iterable[tuple[str, str, int]]], None] = lambda runs: None,
+    ) -> None:
         self.engine = engine
+        self._changed = changed
         self.prices = prices
         self._database = engine.address.database
         self._normaliser = Normaliser(engine)
@@ -253,6 +261,7 @@ class Derivation:
         if gone.num_rows:
             keys.append(deleted_keys(gone, version))
         self._insert_all("canonical_keys", keys)
+        self._changed(_runs_of(changes[-1].rows, gone))
 
     def next_version(self) -> int:
         """A version above every earlier one, even when the clock was set back."""
@@ -266,6 +275,18 @@ class Derivation:
     def _insert_all(self, table: str, parts: list[pa.Table]) -> None:
         if parts:
             self.engine.insert_arrow(table, pa.concat_tables(parts))
+
+
+def _runs_of(rows: pa.Table, gone: pa.Table) -> Iterable[tuple[str, str, int]]:
+    """Runs that were written and runs that were taken back, with their hours."""
+    no_more = gone.filter(pc.equal(gone["Kind"], "runs"))
+    for table, name in ((rows, "RunId"), (no_more, "Key")):
+        yield from zip(
+            table["Tenant"].to_pylist(),
+            table[name].to_pylist(),
+            table["Bucket"].cast(pa.int64()).to_pylist(),
+            strict=True,
+        )
 
 
 def _abandoned(found: Sequence[tuple[str, str, str, str]]) -> pa.Table:

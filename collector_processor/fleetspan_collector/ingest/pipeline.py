@@ -49,6 +49,7 @@ _DERIVED: Final = (
     Signal.LOGS,
     Signal.CLAUDE_HOOKS,
     Signal.TRANSCRIPT_LINES,
+    Signal.SNAPSHOTS,
 )
 
 
@@ -147,6 +148,11 @@ class Pipeline:
             for budget in budgets:
                 budget.wait(-1)
         return True
+
+    def looked(self) -> None:
+        """Somebody is looking, or is told as soon as something is known."""
+        self._insert_budget.looked()
+        self._derive_budget.looked()
 
     def unready(self) -> dict[str, str]:
         """What stands in the way of reading what is acknowledged, by a short name."""

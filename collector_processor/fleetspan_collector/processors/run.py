@@ -173,11 +173,40 @@ def per_run(function: Callable[[Run], T]) -> Callable[[Run], T]:
     @functools.wraps(function)
     def once(run: Run) -> T:
         if function not in run._found:
-            run._found[function] = function(run)
-        found: T = run._found[function]
+            try:
+                run._found[function] = function(run)
+            except Exception as error:
+                # Whoever asks next learns at once what a long computation came to.
+                run._found[function] = _Failure(error)
+                raise
+        found: T | _Failure = run._found[function]
+        if isinstance(found, _Failure):
+            raise NotComputedError(function.__name__, found.reason)
         return found
 
     return once
+
+
+def give_up(run: Run, function: Callable[[Run], Any], reason: str) -> None:
+    """Have a `per_run` function fail at once for this run, as it has never ended before."""
+    run._found[function.__wrapped__] = _Failure(reason)  # type: ignore[attr-defined]
+
+
+class NotComputedError(Exception):
+    """What a processor needs of a run could not be computed, and is not tried again.
+
+    Args:
+        name: The function.
+        reason: What it came to.
+    """
+
+    def __init__(self, name: str, reason: object) -> None:
+        super().__init__(f"{name} failed before: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    reason: object
 
 
 def _tree(run: Run) -> Tree:

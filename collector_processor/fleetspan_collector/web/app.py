@@ -37,6 +37,10 @@ _DERIVED_TABLES: Final = frozenset(
     + ("canonical_runs", "canonical_agents", "canonical_llm_calls")
     + ("canonical_tool_calls", "canonical_keys", "otel_traces_trace_id_ts")
 )
+_ANALYSED_TABLES: Final = frozenset(
+    ("findings", "run_analyses", "agent_rollups", "snapshots", "deliveries")
+    + ("stored_findings", "stored_analyses", "stored_agent_rollups", "baselines")
+)
 _READERS: Final = 4
 _QUERY_LIMIT: Final = 1024 * 1024
 
@@ -44,7 +48,9 @@ _QUERY_LIMIT: Final = 1024 * 1024
 class CaughtUp(Protocol):
     """Waits until what was acknowledged can be read."""
 
-    def __call__(self, timeout_s: float, *, derived: bool) -> Awaitable[bool]:
+    def __call__(
+        self, timeout_s: float, *, derived: bool, analysed: bool = False
+    ) -> Awaitable[bool]:
         """Wait at most so many seconds; say whether it can be read."""
         ...
 
@@ -57,7 +63,8 @@ class Sources:
         reader: Reads the store; its methods block and are called in threads.
         registry: The metrics of the whole process.
         caught_up: Waits at most so many seconds until everything acknowledged before the
-            call is readable, canonical rows too when ``derived``, and says whether it is.
+            call is readable, canonical rows too when ``derived``, and what processors say
+            of them when ``analysed``, and says whether it is.
         unready: Names what stands in the way of work, each reason one sentence by a
             short name such as ``store`` or ``lag``; empty when all is well.
         hosts: Names of this machine that are served besides loopback ones; ``*``
@@ -168,8 +175,11 @@ class _Routes:
                 because="the name of a format is letters and digits",
                 suggestion="?format=JSON, TabSeparatedWithNames, CSVWithNames or Parquet",
             )
-        derived = _reads_derived(query)
-        complete = await self._sources.caught_up(CATCH_UP_S, derived=derived)
+        complete = await self._sources.caught_up(
+            CATCH_UP_S,
+            derived=_reads_derived(query),
+            analysed=_reads_analysed(query),
+        )
         reader = self._sources.reader
         result = await self._read(lambda: reader.sql(query, output_format))
         answer = Response(
@@ -210,6 +220,11 @@ def _reads_derived(query: str) -> bool:
     return bool(words & _DERIVED_TABLES) or not any(
         w.startswith("otel_") for w in words
     )
+
+
+def _reads_analysed(query: str) -> bool:
+    """Whether a statement reads what processors say of runs."""
+    return bool(_ANALYSED_TABLES & set(re.findall(r"[a-z_]+", query.lower())))
 
 
 async def _query(request: Request) -> str:

@@ -75,7 +75,9 @@ async def collecting(
     sink = kept if keep else lost
     intake = Intake(sink, ReceiverSettings(), ReceiverMetrics(registry))
 
-    async def caught_up(timeout_s: float, *, derived: bool = False) -> bool:
+    async def caught_up(
+        timeout_s: float, *, derived: bool = True, analysed: bool = False
+    ) -> bool:
         return True
 
     async def unready() -> dict[str, str]:

@@ -43,7 +43,9 @@ def reader(fleet: list[RunDetail]) -> MemoryReader:
 async def web(reader: MemoryReader) -> AsyncIterator[str]:
     """The address of a web port over the reader."""
 
-    async def caught_up(timeout_s: float, *, derived: bool = False) -> bool:
+    async def caught_up(
+        timeout_s: float, *, derived: bool = True, analysed: bool = False
+    ) -> bool:
         return True
 
     async def unready() -> dict[str, str]:

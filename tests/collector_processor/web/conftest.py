@@ -65,7 +65,9 @@ async def serving(
     """Serve a reader on a free port."""
     waits: list[float] = []
 
-    async def caught_up(timeout_s: float, *, derived: bool) -> bool:
+    async def caught_up(
+        timeout_s: float, *, derived: bool = True, analysed: bool = False
+    ) -> bool:
         waits.append(timeout_s)
         return complete
 

@@ -34,8 +34,11 @@ CREATE TABLE IF NOT EXISTS @database@.stored_findings @on_cluster@
     ToolCallIds Array(String) CODEC(ZSTD(1)),
     -- JSON: the numbers and words behind the sentence.
     Details String CODEC(ZSTD(1)),
+    -- Of all that was said: the same when nothing new is.
+    ContentHash UInt64 CODEC(ZSTD(1)),
     -- Whether the run still went on when it was found.
     RunOpen UInt8 CODEC(ZSTD(1)),
+    -- When it was said first.
     FoundAt DateTime64(3) CODEC(Delta(8), ZSTD(1)),
     ProcessorsVersion UInt16 CODEC(ZSTD(1)),
     Bucket DateTime CODEC(ZSTD(1)),
