@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleetspan_collector.config import _parsers as parse
+from fleetspan_collector.config._content_detector_settings import (
+    ContentDetectorSettings,
+)
 from fleetspan_collector.config._setting import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimeDetectorSettings:
+class TimeDetectorSettings(ContentDetectorSettings):
     """From when on time that a run spends, or agents that it starts, are a finding."""
 
     detect_dominating_step_share: float = setting(
@@ -25,13 +28,13 @@ class TimeDetectorSettings:
         zero="any",
     )
     detect_dominating_step_factor: float = setting(
-        3.0,
+        2.0,
         parse.number(at_least=1),
         "How many times as long as the longest other call of its kind in the run (or "
         "the 99th percentile of its history) such a call must be.",
     )
     detect_dominating_step_peers: int = setting(
-        5,
+        3,
         parse.whole(at_least=1, at_most=1_000_000),
         "Other calls of its kind that the run must have to tell what is usual; with "
         "fewer, the kind's history decides.",
@@ -142,4 +145,14 @@ class TimeDetectorSettings:
         parse.whole(at_least=1, at_most=1_000_000),
         "Sub-agents of one parent that are usual; what those beyond it cost is what "
         "ending a runaway saves.",
+    )
+    detect_runaway_fanout_usual_depth: int = setting(
+        3,
+        parse.whole(at_least=1, at_most=1_000_000),
+        "Levels of agents below the main one that are usual; as above.",
+    )
+    detect_runaway_fanout_per_minute: int = setting(
+        100,
+        parse.whole(at_least=2, at_most=1_000_000),
+        "Agents of one run started within one minute that are too many.",
     )
