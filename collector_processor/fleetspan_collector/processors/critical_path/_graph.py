@@ -1,0 +1,224 @@
+"""What began after what, and who waited for whom: the order that the times show.
+
+Things are numbered as in `_intervals`; one more number, `Graph.root`, stands for the
+whole run. A thing is *in* another: a call or a tool call in its agent, a sub-agent in the
+tool call that waits for it (or in its parent), a main agent in the run.
+
+A thing begins after whatever had ended, of what it is in with, when it began; a tool call
+that begins while a model call of its agent still streams begins with what it had streamed
+by then; a sub-agent in the background begins with its spawn call. A thing that others are
+in ends when the last of them that it waits for has ended.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fleetspan_collector.processors.critical_path._timeline import timeline_of
+from fleetspan_collector.processors.critical_path._waiting import Role
+from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """The order of a run's things; lists by thing, for loops that look at one each.
+
+    Attributes:
+        agents: How many things are agents.
+        first_tool: The first thing that is a tool call.
+        root: How many things there are, and the number of the whole run.
+        start: When each began, Unix nanoseconds.
+        end: When each ended.
+        within: What each is in.
+        waited: Whether what it is in waits for it.
+        anchored: Whether it begins with what it is in, whatever that did since.
+        role: The `Role` of each agent.
+        moments: Starts (``thing``) and ends (``root + 1 + thing``) in the order of
+            time; at one moment what ended goes before what began.
+        before: What had ended last, in what it is in, when it began; -1 for nothing.
+        free_ns: When that was; without it, when what it is in began.
+        streaming: The model call that it began during; -1 for none.
+        beside: What was still going on there when it began, longest first seen; -1.
+        last: For each what had ended last in it when it ended; -1 for nothing.
+        last_ns: When that was; without it, its own start.
+        ended: For each what ended in it, in order, with when that was.
+        again: For each tool call the sub-agents of which it waited for the first
+            activation only.
+        first_own: For each agent when it first did something itself.
+        first_ns: When the run began.
+        last_seen_ns: When the last of it ended.
+    """
+
+    agents: int
+    first_tool: int
+    root: int
+    start: list[int]
+    end: list[int]
+    within: list[int]
+    waited: list[bool]
+    anchored: list[bool]
+    role: list[int]
+    moments: list[int]
+    before: list[int]
+    free_ns: list[int]
+    streaming: list[int]
+    beside: list[int]
+    last: list[int]
+    last_ns: list[int]
+    ended: dict[int, list[tuple[int, int]]] = field(repr=False)
+    again: dict[int, list[int]]
+    first_own: list[int]
+    first_ns: int
+    last_seen_ns: int
+
+    @property
+    def wall_ns(self) -> int:
+        """From the first start to the last end, nanoseconds."""
+        return self.last_seen_ns - self.first_ns
+
+
+@per_run
+def graph_of(run: Run) -> Graph:
+    """Return the order that a run's times show."""
+    times = timeline_of(run)
+    agents, first_tool = run.agents.count, run.agents.count + run.llm_calls.count
+    start = np.concatenate([times.agent_start, times.call_start, times.tool_start])
+    end = np.concatenate([times.agent_end, times.call_end, times.tool_end])
+    root = len(start)
+    spawn = np.where(times.spawn == NONE, NONE, first_tool + times.spawn)
+    within, anchored = _places(run, start, spawn, root)
+    waited = np.ones(root, dtype=bool)
+    waited[:agents] = (times.role != Role.BACKGROUND) & (
+        times.role != Role.FIRST_WAITED
+    )
+    graph = Graph(
+        agents=agents,
+        first_tool=first_tool,
+        root=root,
+        start=start.tolist(),
+        end=end.tolist(),
+        within=within.tolist(),
+        waited=waited.tolist(),
+        anchored=anchored.tolist(),
+        role=times.role.tolist(),
+        moments=_moments(start, end, _levels(run)),
+        before=[NONE] * root,
+        free_ns=[0] * root,
+        streaming=[NONE] * root,
+        beside=[NONE] * root,
+        last=[NONE] * (root + 1),
+        last_ns=[0] * (root + 1),
+        ended={},
+        again=_again(times.role, spawn),
+        first_own=_first_own(run, times.agent_start, start[agents:]),
+        first_ns=int(start.min(initial=np.iinfo(np.int64).max)) if root else 0,
+        last_seen_ns=int(end.max(initial=np.iinfo(np.int64).min)) if root else 0,
+    )
+    _sweep(graph)
+    return graph
+
+
+def _places(
+    run: Run, start: Indexes, spawn: Indexes, root: int
+) -> tuple[Indexes, Indexes]:
+    """What each thing is in, and which only begin with it."""
+    times, tree = timeline_of(run), run.tree
+    agents = run.agents.count
+    outer = np.where(spawn != NONE, spawn, tree.parent)
+    # An agent that nobody waits for, and that was there before its parent, stands alone.
+    early = (outer != NONE) & (start[:agents] < start[outer])
+    outer = np.where((outer == NONE) | early, root, outer)
+    owner = np.concatenate([tree.call_agent, tree.tool_agent])
+    within = np.concatenate([outer, np.where(owner == NONE, root, owner)])
+    unwaited = (times.role == Role.BACKGROUND) | (times.role == Role.FIRST_WAITED)
+    anchored = np.zeros(root, dtype=bool)
+    anchored[:agents] = unwaited & (spawn != NONE) & ~early
+    return within, anchored
+
+
+def _levels(run: Run) -> Indexes:
+    depth = run.tree.depth
+    owner = np.concatenate([run.tree.call_agent, run.tree.tool_agent])
+    above = np.append(depth, -1)[owner]
+    return np.concatenate([2 * depth, 2 * above + 1])
+
+
+def _moments(start: Indexes, end: Indexes, level: Indexes) -> list[int]:
+    """Starts and ends in order; of one moment: ends, inner first, then starts, outer first.
+
+    What takes no time ends after it began.
+    """
+    most = int(level.max(initial=0)) + 1
+    phase_of_end = np.where(end > start, 0, 2)
+    rank = np.concatenate([4 * most + level, phase_of_end * 4 * most + most - level])
+    order = np.lexsort((rank, np.concatenate([start, end])))
+    # Starts are 0 to root - 1, ends follow one place later, as the run has a number too.
+    moments: list[int] = np.where(order < len(start), order, order + 1).tolist()
+    return moments
+
+
+def _again(role: Indexes, spawn: Indexes) -> dict[int, list[int]]:
+    again: dict[int, list[int]] = {}
+    for agent in np.flatnonzero(role == Role.FIRST_WAITED).tolist():
+        again.setdefault(int(spawn[agent]), []).append(agent)
+    return again
+
+
+def _first_own(run: Run, agent_start: Indexes, step_start: Indexes) -> list[int]:
+    owner = np.concatenate([run.tree.call_agent, run.tree.tool_agent])
+    never = np.iinfo(np.int64).max
+    first = np.full(run.agents.count, never)
+    owned = owner != NONE
+    np.minimum.at(first, owner[owned], step_start[owned])
+    own: list[int] = np.where(first == never, agent_start, first).tolist()
+    return own
+
+
+def _sweep(graph: Graph) -> None:
+    """Go through the moments in order, and note what each thing found when it came."""
+    root, start, end = graph.root, graph.start, graph.end
+    last, last_ns = graph.last, graph.last_ns
+    last_ns[root] = graph.first_ns
+    going: dict[int, dict[int, None]] = {}
+    call_going = [NONE] * (root + 1)
+    for moment in graph.moments:
+        if moment < root:
+            thing, place = moment, graph.within[moment]
+            last_ns[thing] = start[thing]
+            graph.before[thing] = NONE if graph.anchored[thing] else last[place]
+            graph.free_ns[thing] = (
+                start[place] if graph.anchored[thing] else last_ns[place]
+            )
+            beside = going.setdefault(place, {})
+            if beside:
+                graph.beside[thing] = next(iter(beside))
+            if graph.agents <= thing < graph.first_tool:
+                call_going[place] = thing
+            elif call_going[place] != NONE and not graph.anchored[thing]:
+                graph.streaming[thing] = call_going[place]
+            if graph.waited[thing]:
+                beside[thing] = None
+        else:
+            thing = moment - root - 1
+            place = graph.within[thing]
+            for agent in graph.again.get(thing, ()):
+                _note_end(graph, thing, agent, last_ns[agent])
+            if graph.waited[thing]:
+                going[place].pop(thing, None)
+                _note_end(graph, place, thing, end[thing])
+            if call_going[place] == thing:
+                call_going[place] = NONE
+
+
+def _note_end(graph: Graph, place: int, thing: int, at: int) -> None:
+    if graph.last[place] == NONE or at >= graph.last_ns[place]:
+        graph.last[place], graph.last_ns[place] = thing, at
+    ended = graph.ended.setdefault(place, [])
+    if ended and at < ended[-1][0]:
+        # A sub-agent that was waited for in part had stopped before others did.
+        insort(ended, (at, thing))
+    else:
+        ended.append((at, thing))

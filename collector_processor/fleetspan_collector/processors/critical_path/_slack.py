@@ -1,0 +1,77 @@
+"""By how much things may end later without the run ending later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.run import NONE, Run, per_run
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slack:
+    """By how many seconds things may end later; 0 for those that the run waits for.
+
+    Attributes:
+        agents_s: By row of ``run.agents``.
+        calls_s: By row of ``run.llm_calls``.
+        tools_s: By row of ``run.tool_calls``.
+    """
+
+    agents_s: Floats
+    calls_s: Floats
+    tools_s: Floats
+
+
+@per_run
+def slack_of(run: Run) -> Slack:
+    """Return by how much each thing may end later, all else as it was."""
+    graph = graph_of(run)
+    seconds = np.array(_latest(graph), dtype=np.float64) / 1e9
+    return Slack(
+        agents_s=seconds[: graph.agents],
+        calls_s=seconds[graph.agents : graph.first_tool],
+        tools_s=seconds[graph.first_tool :],
+    )
+
+
+def _latest(graph: Graph) -> list[int]:
+    """Go back through the moments: how late may each be that all after it stays in time.
+
+    ``room[place]`` is the latest time by which something in a place has to have ended,
+    for everything that began or ended there since: its own slack, after its own wait.
+    """
+    root, start, end = graph.root, graph.start, graph.end
+    room = [graph.last_seen_ns] * (root + 1)
+    early = [graph.wall_ns] * root
+    slack = [graph.wall_ns] * root
+    for moment in reversed(graph.moments):
+        if moment > root:
+            thing = moment - root - 1
+            late = graph.last_seen_ns - end[thing]
+            if graph.waited[thing]:
+                late = min(late, room[graph.within[thing]] - end[thing])
+            slack[thing] = late
+            room[thing] = late + graph.last_ns[thing]
+            for agent in graph.again.get(thing, ()):
+                room[agent] = min(room[agent], room[thing])
+            if thing not in graph.ended:
+                early[thing] = min(early[thing], late)
+            continue
+        thing, place = moment, graph.within[moment]
+        if thing in graph.ended:
+            early[thing] = min(early[thing], room[thing] - start[thing])
+        if graph.anchored[thing]:
+            early[place] = min(early[place], early[thing])
+            continue
+        room[place] = min(room[place], early[thing] + graph.free_ns[thing])
+        call = graph.streaming[thing]
+        if call != NONE:
+            early[call] = min(early[call], early[thing])
+            slack[call] = min(slack[call], early[thing])
+    return [max(late, 0) for late in slack]

@@ -1,0 +1,254 @@
+"""Explains a stretch of time: walks back through what was waited for.
+
+From the end of the stretch: what had ended last; the time since then is untracked, unless
+something else was still going on; then what that thing waited for when it began; and so
+on to the beginning. Each thing is explained in its turn by what is in it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from itertools import accumulate
+
+from fleetspan_collector.processors.critical_path._backoffs import backoffs_of, waited
+from fleetspan_collector.processors.critical_path._category import Category
+from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.critical_path._waiting import Role
+from fleetspan_collector.processors.critical_path._waits import permission_ns, retry_ns
+from fleetspan_collector.processors.run import NONE, Run
+
+Emit = Callable[[int, int, Category, int, int], None]
+"""Takes start, end, category, agent and thing; -1 for no agent, no thing."""
+
+
+class Walk:
+    """Walks back through the things of a run.
+
+    Args:
+        run: The run.
+        emit: Called with every piece of time, each longer than nothing, in no order.
+        inside: Whether sub-agents are explained by what they did; else their time is
+            `Category.SUBAGENT`.
+    """
+
+    def __init__(self, run: Run, emit: Emit, *, inside: bool) -> None:
+        self._graph: Graph = graph_of(run)
+        self._emit = emit
+        self._inside = inside
+        self._permission = permission_ns(run)
+        self._retries = retry_ns(run)
+        self._backoffs = backoffs_of(run)
+        self._todo: list[tuple[int, int, int]] = []
+        self._going: dict[int, Going] = {}
+        # Stretches that begin or end amid a thing may fall into the same deep nesting
+        # again and again: after so many they are no longer looked into.
+        self._cuts_left = 4 * self._graph.root + 10_000
+
+    def explain(self, thing: int, start: int, end: int) -> None:
+        """Emit what a stretch of the time of a thing went to."""
+        graph, todo = self._graph, self._todo
+        self._step(thing, start, end)
+        while todo:
+            thing, start, end = todo.pop()
+            if start >= end:
+                continue
+            if graph.agents <= thing < graph.first_tool:
+                self._call(thing, start, end)
+            elif not self._inside and thing != graph.root:
+                self._from_outside(thing, start, end)
+            else:
+                self._step(thing, start, end)
+
+    def _step(self, thing: int, start: int, end: int) -> None:
+        graph = self._graph
+        if thing >= graph.first_tool and thing != graph.root:
+            start = self._waited_for_permission(thing, start, end)
+        if start >= end:
+            return
+        if thing not in graph.ended or self._too_deep(thing, start, end):
+            self._plain(thing, start, end)
+        else:
+            self._place(thing, start, end)
+
+    def _too_deep(self, thing: int, start: int, end: int) -> bool:
+        graph = self._graph
+        if thing == graph.root or (start, end) == (
+            graph.start[thing],
+            graph.end[thing],
+        ):
+            return False
+        self._cuts_left -= 1
+        return self._cuts_left < 0
+
+    def _place(self, place: int, start: int, end: int) -> None:
+        """Walk back through what is in a place."""
+        graph, todo = self._graph, self._todo
+        here, thing, at, beside = end, *self._latest(place, end)
+        follower = NONE
+        while True:
+            floor = start if thing == NONE else max(at, start)
+            if beside != NONE:
+                began = max(graph.start[beside], floor)
+                todo.append((beside, began, here))
+                here = began
+            if here > floor:
+                self._lag(place, floor, here, thing, follower)
+            if thing == NONE or at <= start:
+                return
+            here = self._begins(place, thing, start, at)
+            todo.append((thing, here, at))
+            if here <= start:
+                return
+            call = graph.streaming[thing]
+            if call != NONE:
+                began = max(graph.start[call], start)
+                todo.append((call, began, here))
+                here, thing = began, call
+                if here <= start:
+                    return
+            follower, beside = thing, graph.beside[thing]
+            at, thing = graph.free_ns[thing], graph.before[thing]
+
+    def _latest(self, place: int, end: int) -> tuple[int, int, int]:
+        """What had ended last in a place, when, and what was still going on."""
+        graph = self._graph
+        if place == graph.root or end >= graph.end[place]:
+            return graph.last[place], graph.last_ns[place], NONE
+        going = self._going.get(place)
+        if going is None:
+            going = self._going[place] = Going(
+                [(graph.start[thing], at, thing) for at, thing in graph.ended[place]]
+            )
+        at, thing = going.last_ended(end)
+        return thing, at, going.at(end)
+
+    def _begins(self, place: int, thing: int, start: int, at: int) -> int:
+        """When a thing began; a sub-agent that was queued: when it first did something."""
+        graph = self._graph
+        began = graph.start[thing]
+        if place >= graph.first_tool and thing < graph.agents and place != graph.root:
+            began = queued_until(graph, thing)
+        return min(max(began, start), at)
+
+    def _lag(self, place: int, start: int, end: int, before: int, after: int) -> None:
+        """Emit time in a place in which nothing of it is known to go on."""
+        graph = self._graph
+        if place >= graph.first_tool and place != graph.root:
+            owner = graph.within[place]
+            if before == NONE and after != NONE:
+                self._emit(start, end, Category.QUEUE, after, place)
+            else:
+                self._emit(start, end, Category.TOOL, owner, place)
+        elif waited(self._backoffs, place, start, end):
+            self._emit(start, end, Category.BACKOFF, self._agent(place), NONE)
+        elif not self._inside and before == NONE and queued_until(graph, place) >= end:
+            self._emit(start, end, Category.QUEUE, place, NONE)
+        else:
+            self._plain(place, start, end)
+
+    def _plain(self, thing: int, start: int, end: int) -> None:
+        """Emit time of a thing that nothing in it explains."""
+        graph = self._graph
+        if thing == graph.root:
+            self._emit(start, end, Category.GAP, NONE, NONE)
+        elif thing >= graph.first_tool:
+            owner = self._agent(graph.within[thing])
+            self._emit(start, end, Category.TOOL, owner, thing)
+        else:
+            known = self._inside and graph.role[thing] not in (
+                Role.ROOT,
+                Role.FIRST_WAITED,
+            )
+            category = Category.SUBAGENT if known else Category.GAP
+            self._emit(start, end, category, thing, NONE)
+
+    def _call(self, call: int, start: int, end: int) -> None:
+        agent = self._agent(self._graph.within[call])
+        retries = self._retries.get(call - self._graph.agents, 0)
+        middle = min(max(self._graph.start[call] + retries, start), end)
+        if start < middle:
+            self._emit(start, middle, Category.BACKOFF, agent, call)
+        if middle < end:
+            self._emit(middle, end, Category.MODEL, agent, call)
+
+    def _waited_for_permission(self, tool: int, start: int, end: int) -> int:
+        """Emit the wait for permission; return when the tool call went on."""
+        wait = self._permission.get(tool - self._graph.first_tool, 0)
+        until = min(self._graph.start[tool] + wait, end)
+        if start >= until:
+            return start
+        agent = self._agent(self._graph.within[tool])
+        self._emit(start, until, Category.PERMISSION, agent, tool)
+        return until
+
+    def _from_outside(self, thing: int, start: int, end: int) -> None:
+        """Emit the time of a tool call or a sub-agent as its parent sees it."""
+        graph = self._graph
+        if thing < graph.agents:
+            self._emit(start, end, Category.SUBAGENT, graph.within[thing], NONE)
+            return
+        start = self._waited_for_permission(thing, start, end)
+        owner = self._agent(graph.within[thing])
+        if thing in graph.ended:
+            first = min(queued_until(graph, each) for _, each in graph.ended[thing])
+            last = min(max(graph.last_ns[thing], start), end)
+            first = min(max(first, start), last)
+            if start < first:
+                self._emit(start, first, Category.QUEUE, owner, thing)
+            if first < last:
+                self._emit(first, last, Category.SUBAGENT, owner, thing)
+            start = last
+        if start < end:
+            self._emit(start, end, Category.TOOL, owner, thing)
+
+    def _agent(self, place: int) -> int:
+        return NONE if place == self._graph.root else place
+
+
+def queued_until(graph: Graph, agent: int) -> int:
+    """When a sub-agent first did something, if it began after the call that waits for it.
+
+    Otherwise, and for what is no such sub-agent, when it began.
+    """
+    began = graph.start[agent]
+    if agent >= graph.agents or graph.role[agent] not in (
+        Role.CALL_WAITS,
+        Role.FIRST_WAITED,
+    ):
+        return began
+    if began <= graph.start[graph.within[agent]]:
+        return began
+    return max(graph.first_own[agent], began)
+
+
+class Going:
+    """Answers what went on at a moment.
+
+    Args:
+        spans: Start, end and name of things.
+    """
+
+    def __init__(self, spans: list[tuple[int, int, int]]) -> None:
+        self._spans = sorted(spans)
+        self._reach = list(accumulate((end for _, end, _ in self._spans), max))
+        self._ends = sorted((end, name) for _, end, name in spans)
+
+    def at(self, moment: int) -> int:
+        """The first that began of those that began before a moment and end after it; -1."""
+        place = bisect_right(self._reach, moment)
+        if place < len(self._spans) and self._spans[place][0] < moment:
+            return self._spans[place][2]
+        return NONE
+
+    def until(self, moment: int) -> int:
+        """The first that began of those that go on to a moment, at least; -1."""
+        place = bisect_left(self._reach, moment)
+        if place < len(self._spans) and self._spans[place][0] < moment:
+            return self._spans[place][2]
+        return NONE
+
+    def last_ended(self, moment: int) -> tuple[int, int]:
+        """When the last that ended by a moment did so, and its name; -1 for none."""
+        place = bisect_right(self._ends, (moment, 1 << 62)) - 1
+        return self._ends[place] if place >= 0 else (moment, NONE)
