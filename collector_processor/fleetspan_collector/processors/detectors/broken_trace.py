@@ -1,0 +1,151 @@
+"""Broken trace: the telemetry of a run is not as it should be.
+
+Other figures of such a run may be wrong; this says where, and how often.
+
+**Rule.** Any of these, one finding for each kind: agents whose parents go round in a circle;
+agents whose parent never came; things that end before they start; times far outside the run
+(1970, 2100); things of a run that has ended which nobody saw end; clocks that differ. The
+last four are what the critical path had to repair (`timeline_of`). In a run that still goes
+on a missing end or parent is normal and is not told. Some feeds never tell how long model
+calls take, or anything: where no model call has an end, that is not told either, and where
+no tool call has one, too.
+
+**Source.** OpenTelemetry: a span has one parent, in its own trace, and ends after it starts.
+
+**Evidence.** The agents, calls and tool calls, `_SHOWN` of each at most; `details` has all
+counts.
+
+**Saving.** None.
+
+**False alarms.** At most 5 % of healthy runs; sound telemetry raises none at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from fleetspan_collector.config import ProcessorSettings
+from fleetspan_collector.processors.critical_path import timeline_of
+from fleetspan_collector.processors.finding import Finding, Severity
+from fleetspan_collector.processors.run import Run
+
+_SHOWN: Final = 20
+_NAMED: Final = 3
+_MISSING_END: Final = "missing_end"
+
+_TEXTS: Final = {
+    "cyclic_parents": (Severity.LOW, "have parents that go round in a circle"),
+    "missing_parent": (Severity.LOW, "name a parent that never came"),
+    "end_before_start": (Severity.LOW, "end before they start"),
+    "outside_time": (Severity.LOW, "have times far outside the run"),
+    _MISSING_END: (
+        Severity.INFO,
+        "were never seen to end, though the run has ended",
+    ),
+    "clock_skew": (
+        Severity.INFO,
+        "come from a clock that differs from their parent's",
+    ),
+}
+"""By kind: how much it matters, and what is the case."""
+
+_ADVICE: Final = {
+    "cyclic_parents": "Find out who sets parent ids: two agents share one id, or a child "
+    "is named as its own ancestor.",
+    "missing_parent": "Look for spans that are sampled away, dropped when a process exits, "
+    "or sent elsewhere; `fleetspan doctor` shows what was refused.",
+    "end_before_start": "Take durations from a monotonic clock, and both times from one.",
+    "outside_time": "Look for times that are not set (1970), or are in another unit than "
+    "nanoseconds.",
+    _MISSING_END: "End spans in a `finally` or `with`, and flush before the process exits.",
+    "clock_skew": "Synchronise the clocks of the machines (NTP).",
+}
+
+Rows = Sequence[int]
+
+
+class BrokenTrace:
+    """Finds telemetry that cannot be right; see the module.
+
+    Args:
+        settings: Thresholds; it has none.
+    """
+
+    name = "broken_trace"
+    live = False
+
+    def __init__(self, settings: ProcessorSettings) -> None:
+        del settings
+
+    def findings(self, run: Run) -> Iterable[Finding]:
+        """Look at one run."""
+        tree = run.tree
+        if len(tree.cyclic):
+            yield _finding(run, "cyclic_parents", tree.cyclic.tolist(), (), ())
+        if len(tree.orphans) and not run.facts.open:
+            yield _finding(run, "missing_parent", tree.orphans.tolist(), (), ())
+        for kind, (agents, calls, tools) in _repairs(run).items():
+            if kind == _MISSING_END:
+                if run.facts.open:
+                    continue
+                calls, tools = _told_of(run, calls, tools)
+            if len(agents) or len(calls) or len(tools):
+                yield _finding(run, kind, agents, calls, tools)
+
+
+def _repairs(run: Run) -> dict[str, tuple[Rows, Rows, Rows]]:
+    """What was repaired, by kind: rows of agents, calls and tool calls."""
+    found: dict[str, tuple[Rows, Rows, Rows]] = {}
+    for repair in timeline_of(run).repairs:
+        agents, calls, tools = found.get(repair.kind, ((), (), ()))
+        found[repair.kind] = (
+            _union(agents, repair.agents),
+            _union(calls, repair.calls),
+            _union(tools, repair.tools),
+        )
+    return found
+
+
+def _union(some: Rows, others: Rows) -> Rows:
+    joined: list[int] = np.union1d(
+        np.asarray(some, np.int64), np.asarray(others, np.int64)
+    ).tolist()
+    return joined
+
+
+def _told_of(run: Run, calls: Rows, tools: Rows) -> tuple[Rows, Rows]:
+    """Calls and tool calls without an end, as far as their feed tells ends at all."""
+    no_call_ends = len(calls) == run.llm_calls.count
+    if no_call_ends and len(tools) == run.tool_calls.count:
+        return (), ()
+    return () if no_call_ends else calls, tools
+
+
+def _finding(run: Run, kind: str, agents: Rows, calls: Rows, tools: Rows) -> Finding:
+    severity, case = _TEXTS.get(kind, (Severity.INFO, f"had to be repaired ({kind})"))
+    counts = {
+        "agents": len(agents),
+        "llm calls": len(calls),
+        "tool calls": len(tools),
+    }
+    subject = ", ".join(f"{count} {noun}" for noun, count in counts.items() if count)
+    examples = [
+        *(run.agents.strings("AgentId")[row] for row in agents[:_NAMED]),
+        *(run.llm_calls.strings("CallId")[row] for row in calls[:_NAMED]),
+        *(run.tool_calls.strings("ToolCallId")[row] for row in tools[:_NAMED]),
+    ][:_NAMED]
+    return Finding(
+        location=kind,
+        severity=severity,
+        what=f"{subject} {case}; for example {', '.join(examples)}.",
+        advice=_ADVICE.get(kind, "Look at their times."),
+        agents=tuple(agents[:_SHOWN]),
+        calls=tuple(calls[:_SHOWN]),
+        tools=tuple(tools[:_SHOWN]),
+        seconds=0.0,
+        usd=0.0,
+        details={"kind": kind, **{k.replace(" ", "_"): v for k, v in counts.items()}},
+    )

@@ -1,0 +1,179 @@
+"""Overpowered model: a dear model was given a simple task.
+
+**Rule.** Agents of one name that have ended well, each of whose calls were all made by the
+same model without an error, and whose task looked simple (`complexity_of`: a kind of task
+that is known, at most ``detect_overpowered_model_complexity``, and no failures of weaker
+models at it on record) and turned out to be (effort at most
+``detect_overpowered_model_effort``). The smallest model of the same family (`small_sibling`),
+or, where the family is not known, the dearest other model of the run that costs at most
+`_CHEAPER` as much, takes contexts as large and would have saved at least
+``detect_overpowered_model_usd``, all these agents together.
+
+**Source.** None better than reason: on public outcomes a score of the task hardly predicts
+which model solves it, hence all the other conditions.
+
+**Evidence.** The agents and their calls.
+
+**Saving.** The same calls at the smaller model's prices (`what_if`); the time is taken to be
+the same.
+
+**False alarms.** At most 5 % of healthy runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from fleetspan_collector.config import ProcessorSettings
+from fleetspan_collector.processors.complexity import complexity_of
+from fleetspan_collector.processors.critical_path import Cheaper, what_if
+from fleetspan_collector.processors.detectors._conversation import (
+    Floats,
+    conversations_of,
+    tokens_of,
+)
+from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.finding import Finding
+from fleetspan_collector.processors.model_facts import (
+    context_window,
+    cost_of,
+    small_sibling,
+)
+from fleetspan_collector.processors.run import Indexes, Run
+
+_CHEAPER: Final = 0.7
+_MOST: Final = 20
+
+
+class OverpoweredModel:
+    """Finds agents whose model is dearer than their task needs; see the module.
+
+    Args:
+        settings: Thresholds.
+    """
+
+    name = "overpowered_model"
+    live = False
+
+    def __init__(self, settings: ProcessorSettings) -> None:
+        self._complexity = settings.detect_overpowered_model_complexity
+        self._effort = settings.detect_overpowered_model_effort
+        self._usd = settings.detect_overpowered_model_usd
+
+    def findings(self, run: Run) -> Iterable[Finding]:
+        """Look at one run."""
+        cost = _cost_of_agents(run)
+        # More than everything can never be saved.
+        if not cost.sum() >= self._usd or not cost.sum() > 0:
+            return
+        groups: dict[tuple[str, str], list[int]] = {}
+        names = run.agents.strings("Name")
+        for agent in np.flatnonzero(cost > 0).tolist():
+            if self._simple(run, agent):
+                model = _only_model(run, agent)
+                if model:
+                    groups.setdefault((names[agent], model), []).append(agent)
+        dearest = sorted(groups.items(), key=lambda group: -cost[group[1]].sum())
+        for (name, model), agents in dearest[:_MOST]:
+            finding = self._of_group(run, name, model, agents, cost)
+            if finding:
+                yield finding
+
+    def _simple(self, run: Run, agent: int) -> bool:
+        """Whether the task looked simple, was simple, and went well."""
+        complexity = complexity_of(run)
+        before, effort = complexity.agents[agent], complexity.agent_efforts[agent]
+        return (
+            bool(before.task_kind)
+            and before.total is not None
+            and before.total <= self._complexity
+            and not before.failures
+            and effort is not None
+            and effort <= self._effort
+            and bool(run.agents.strings("Status")[agent] == "ok")
+        )
+
+    def _of_group(
+        self, run: Run, name: str, model: str, agents: list[int], cost: Floats
+    ) -> Finding | None:
+        calls = np.sort(np.concatenate([_calls(run, agent) for agent in agents]))
+        cheaper = _cheaper(run, calls)
+        if cheaper is None:
+            return None
+        saved = what_if(run, Cheaper(calls=tuple(calls.tolist()), model=cheaper))
+        if saved.saved_usd is None or not saved.saved_usd >= max(self._usd, 1e-9):
+            return None
+        complexity = complexity_of(run)
+        looked = max(complexity.agents[agent].total or 0.0 for agent in agents)
+        took = max(complexity.agent_efforts[agent] or 0.0 for agent in agents)
+        kind = str(complexity.agents[agents[0]].task_kind)
+        share = saved.saved_usd / float(cost[agents].sum())
+        who = name if len(agents) == 1 else f"{len(agents)} agents {name}"
+        return Finding(
+            location=f"{name}/{model}",
+            severity=by_share(saved.saved_usd / float(cost.sum())),
+            what=f"{who} did simple work ({kind.replace('_', ' ')}, complexity at most "
+            f"{looked:.1f} and effort {took:.1f} of 10) with {model}; {cheaper} would "
+            f"have cost {share:.0%} less.",
+            advice=f"Give such tasks to {cheaper}, and to {model} only what fails there.",
+            agents=tuple(agents),
+            calls=tuple(calls.tolist()),
+            seconds=0.0,
+            usd=saved.saved_usd,
+            details={
+                "model": model,
+                "cheaper_model": cheaper,
+                "task_kind": kind,
+                "complexity": looked,
+                "effort": took,
+                "share": round(share, 4),
+            },
+        )
+
+
+def _cost_of_agents(run: Run) -> Floats:
+    """What the calls of each agent cost; 0 where that is not known."""
+    usd, agent = run.llm_calls.floats("CostUsd"), run.tree.call_agent
+    owned = (agent >= 0) & (usd > 0)
+    cost = np.zeros(run.agents.count)
+    np.add.at(cost, agent[owned], usd[owned])
+    return cost
+
+
+def _calls(run: Run, agent: int) -> Indexes:
+    """The calls of an agent that had tokens."""
+    calls = conversations_of(run).of_agent(agent)
+    return calls[tokens_of(run).whole[calls] > 0]
+
+
+def _only_model(run: Run, agent: int) -> str:
+    """The model that made all calls of an agent; empty when there are several."""
+    calls = _calls(run, agent)
+    models = set(run.llm_calls.strings("Model")[calls].tolist())
+    failed = (run.llm_calls.strings("Error")[calls] != "").any()
+    return str(models.pop()) if len(models) == 1 and not failed else ""
+
+
+def _cheaper(run: Run, calls: Indexes) -> str | None:
+    """A model that would have made calls of one model for notably less."""
+    columns = run.llm_calls
+    mine = columns.strings("Model")[calls[0]]
+    provider = columns.strings("Provider")[calls[0]]
+    small = small_sibling(provider, mine)
+    candidates = [small] if small else sorted({*columns.strings("Model")} - {mine, ""})
+    tokens = tokens_of(run)
+    billed = tokens.by_price(calls)
+    largest = float(tokens.whole[calls].max())
+    now = float(cost_of(run, calls, billed).sum())
+    offers = []
+    for model in candidates:
+        if (context_window(provider, model) or largest) < largest:
+            continue
+        usd = float(cost_of(run, calls, billed, models=[model] * len(calls)).sum())
+        if usd <= _CHEAPER * now:
+            offers.append((usd, model))
+    # The dearest of them is the least likely to be too weak.
+    return max(offers)[1] if offers else None
