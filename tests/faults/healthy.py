@@ -240,6 +240,7 @@ class _Worker:
 
     def __init__(self, draw: Draw, name: str, model: Model, task: str, system: int):
         self._draw = draw
+        self._model = model
         self._talk = Conversation(
             draw,
             model,
@@ -259,7 +260,7 @@ class _Worker:
     def turn(self, tools: list[Tool], output: float = 160) -> None:
         """Add a call and the tools that it asked for."""
         if self._draw.chance(_RETRIES):
-            refused, wait = refusal(self._draw, self._row["Model"], "529 overloaded")
+            refused, wait = _refusal(self._draw, self._model)
             self._steps += [refused, wait]
         self._steps.append(self._talk.call(max(15, round(self._around(output)))))
         if len(tools) == 1:
@@ -340,15 +341,16 @@ def _researcher(draw: Draw, model: Model, task: str) -> _Worker:
     return worker
 
 
-def refusal(draw: Draw, model: str, error: str) -> tuple[Call, Pause]:
+def _refusal(draw: Draw, model: Model) -> tuple[Call, Pause]:
     """Return a call that was refused at once, and the second or two until the next."""
     refused = Call(
         seconds=draw.between(0.2, 0.8),
         row={
             "CallId": draw.id("call"),
             "SpanId": draw.span_id(),
-            "Model": model,
-            "Error": error,
+            "Model": model.name,
+            "Provider": model.provider,
+            "Error": "529 overloaded_error",
         },
     )
     return refused, Pause(seconds=draw.between(0.8, 2.5))

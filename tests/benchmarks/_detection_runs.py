@@ -1,0 +1,154 @@
+"""Runs for the benchmark of detectors: healthy ones, and ones with a fault planted."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fleetspan_collector.processors.baselines import Baselines
+from fleetspan_collector.processors.run import Run
+from tests.faults import captured, healthy, inject, layout, loading
+from tests.faults.drawing import Draw
+from tests.faults.history import baselines_of
+from tests.faults.plan import Plan
+from tests.faults.truth import Case
+
+_HISTORY_RUNS: Final = 40
+"""Healthy runs of each kind that baselines are made of."""
+
+_TRIES: Final = 60
+"""Runs that are tried until a fault has found its place."""
+
+_OPEN_AT: Final = (0.2, 0.95)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bases:
+    """Healthy runs as plans.
+
+    Attributes:
+        seed: Of everything that is generated.
+        real: Runs of mini-SWE-agent.
+        captures: Runs of Claude Code.
+        usual: What has been usual, by the name of the run.
+    """
+
+    seed: int
+    real: tuple[Plan, ...]
+    captures: tuple[Plan, ...]
+    usual: dict[str, Baselines]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healthy:
+    """A run without a planted fault.
+
+    Attributes:
+        origin: ``generated``, ``open``, ``mini_swe`` or ``capture``.
+        run: The run.
+    """
+
+    origin: str
+    run: Run
+
+
+def bases(seed: int, runs: Path | None, *, with_captures: bool) -> Bases:
+    """Load and generate what faults are planted into.
+
+    Args:
+        seed: Any number; another gives other runs.
+        runs: Folder in the layout of the public runs; None for the usual one.
+        with_captures: Whether Claude Code's captures are taken into a store first.
+    """
+    real = tuple(loading.mini_swe(runs))
+    plans: tuple[Plan, ...] = ()
+    if with_captures:
+        with tempfile.TemporaryDirectory(prefix="fleetspan-captures-") as folder:
+            plans = tuple(captured.load(Path(folder)))
+    usual: dict[str, Baselines] = {}
+    for kind in healthy.KINDS:
+        past = [
+            healthy.healthy(("past", seed, number), kind)
+            for number in range(_HISTORY_RUNS)
+        ]
+        usual[past[0].name] = baselines_of(map(layout.run_of, past))
+    if real:
+        usual[real[0].name] = baselines_of(map(layout.run_of, real))
+    return Bases(seed=seed, real=real, captures=plans, usual=usual)
+
+
+def cases(given: Bases, detector: str, count: int) -> Iterator[Case]:
+    """Yield runs with a fault: six of ten generated, three mini-SWE, one a capture.
+
+    Where a fault has no place in runs of an origin, generated ones stand in. Only runs
+    that are to be slower than usual have a history, so that no other fault is found by
+    it; and only such as took at least as long as usual before: three times as slow as a
+    short run may be quite usual.
+    """
+    draw = Draw("cases", given.seed, detector)
+    history = detector == "slower_than_usual"
+    for number in range(count):
+        wanted = ("mini_swe", "mini_swe", "mini_swe", "capture")[number % 10 - 6 :][:1]
+        origin = wanted[0] if number % 10 >= 6 else "generated"
+        found = _case(given, draw, detector, number, origin, history)
+        if found is None and origin != "generated":
+            found = _case(given, draw, detector, number, "generated", history)
+        if found is not None:
+            yield found
+
+
+def healthy_runs(given: Bases, count: int) -> Iterator[Healthy]:
+    """Yield healthy runs: generated ones with a history, as many open ones, real ones."""
+    for number in range(count):
+        plan = healthy.healthy(("control", given.seed, number))
+        usual = given.usual[plan.name]
+        yield Healthy(origin="generated", run=layout.run_of(plan, usual))
+    draw = Draw("open", given.seed)
+    for number in range(count):
+        plan = healthy.healthy(("open", given.seed, number))
+        yield Healthy(origin="open", run=_open(draw, plan, given.usual[plan.name]))
+    for plan in given.real:
+        run = layout.run_of(plan, given.usual[plan.name])
+        yield Healthy(origin="mini_swe", run=run)
+    for plan in given.captures:
+        yield Healthy(origin="capture", run=layout.run_of(plan))
+
+
+def _case(
+    given: Bases, draw: Draw, detector: str, number: int, origin: str, history: bool
+) -> Case | None:
+    pool = {"mini_swe": given.real, "capture": given.captures}.get(origin, ())
+    if origin != "generated" and not pool:
+        return None
+    for attempt in range(_TRIES):
+        seed = (given.seed, number, attempt)
+        if origin == "generated":
+            plan = healthy.healthy((detector, *seed))
+        else:
+            plan = draw.random.choice(pool)
+        usual = given.usual.get(plan.name) if history else None
+        if history and (usual is None or _short(plan, usual)):
+            continue
+        found = inject.case(detector, seed, plan, usual)
+        if found is not None:
+            return found
+    return None
+
+
+def _short(plan: Plan, usual: Baselines) -> bool:
+    known = usual.of("run", plan.name)
+    return known is None or layout.wall_s(layout.rows_of(plan)) < known.p50
+
+
+def _open(draw: Draw, plan: Plan, usual: Baselines) -> Run:
+    """Return a run as it is seen at some moment while it goes on."""
+    rows = layout.rows_of(copy.deepcopy(plan))
+    start_ns, last_ns = layout.span_ns(rows)
+    share = draw.random.uniform(*_OPEN_AT)
+    now_ns = start_ns + round((last_ns - start_ns) * share)
+    seen = layout.as_seen(rows, now_ns)
+    return layout.make(plan, seen, now_ns=now_ns, baselines=usual)
