@@ -11,10 +11,12 @@ SETTINGS = ProcessorSettings(
 
 
 def found(building: Building) -> list[Finding]:
+    """Return what the detector finds."""
     return list(StuckAgent(SETTINGS).findings(building.run()))
 
 
 def at(seconds: float, **known: object) -> Building:
+    """Return a run looked at so many seconds after its start."""
     baselines = Baselines(known=known.get("known", {}))  # type: ignore[arg-type]
     return Building(context=Context(now_ns=ns(seconds), baselines=baselines))
 

@@ -1,0 +1,90 @@
+"""Time of a run that went into waiting for a provider that said "later".
+
+**Rule.** Model calls refused with 429, 529 or an error that says rate limit, overloaded or
+throttled, and the back-off before the next call of their agent, made the run at least
+``detect_rate_limit_wait_seconds`` longer. Calls of one model are one finding: its limit is
+what they met.
+
+**Threshold.** The original has no such rule. 10 s is more than the first four waits of an
+exponential back-off that begins with half a second, which the libraries of providers do by
+themselves: less than that is a limit that works as it should.
+
+**Evidence.** The refused calls and the calls that came after them, and their agents.
+
+**Saving.** `what_if` there were no waits and no refused calls. 0 USD: providers do not
+charge for a refusal.
+
+**False alarms.** At most 5 % of healthy runs; only where an error text of another kind has
+such a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from fleetspan_collector.config import ProcessorSettings
+from fleetspan_collector.processors.critical_path import Removed, WithoutWait, what_if
+from fleetspan_collector.processors.detectors._failures import (
+    failed_calls,
+    failures_of,
+    is_rate_limit,
+)
+from fleetspan_collector.processors.finding import Finding, Severity
+from fleetspan_collector.processors.run import NONE, Run
+
+_SHOWN = 200
+
+
+class RateLimitWait:
+    """Finds waits for rate limits and overloaded providers."""
+
+    name = "rate_limit_wait"
+    live = False
+
+    def __init__(self, settings: ProcessorSettings) -> None:
+        self._seconds = settings.detect_rate_limit_wait_seconds
+
+    def findings(self, run: Run) -> Iterable[Finding]:
+        """Look at one run."""
+        failed = np.flatnonzero(failed_calls(run))
+        if not len(failed):
+            return
+        errors = run.llm_calls.strings("Error")
+        models = run.llm_calls.strings("Model")
+        limits = {each: is_rate_limit(each) for each in set(errors[failed])}
+        by_model: dict[str, list[int]] = {}
+        for call in failed.tolist():
+            if limits[errors[call]]:
+                by_model.setdefault(models[call], []).append(call)
+        for model, calls in by_model.items():
+            yield from self._judged(run, model, calls)
+
+    def _judged(self, run: Run, model: str, refused: list[int]) -> Iterator[Finding]:
+        after = failures_of(run).after
+        # A refused call may itself come after one, and a call may have waited within.
+        waited = {int(after[call]) for call in refused} - {NONE} | set(refused)
+        saved = what_if(
+            run, WithoutWait(calls=tuple(sorted(waited))), Removed(calls=tuple(refused))
+        )
+        if saved.saved_s < self._seconds:
+            return
+        agents = sorted({int(run.tree.call_agent[call]) for call in refused} - {NONE})
+        proof = sorted(waited)[:_SHOWN]
+        yield Finding(
+            location=f"model:{model}",
+            severity=Severity.HIGH
+            if saved.saved_s >= saved.wall_s / 2
+            else Severity.MEDIUM,
+            what=f"{len(refused)} calls of {model or 'an unknown model'} were refused "
+            f"for a rate limit or an overloaded provider; waiting for it made the run "
+            f"{saved.saved_s:.0f} s longer.",
+            advice="Raise the limit, run fewer agents of this model at once, or send "
+            "what is over the limit to another model or provider.",
+            agents=tuple(agents[:_SHOWN]),
+            calls=tuple(proof),
+            seconds=saved.saved_s,
+            usd=0.0,
+            details={"refused": len(refused), "agents": len(agents), "model": model},
+        )

@@ -1,0 +1,137 @@
+import pytest
+
+from fleetspan_collector.config import ProcessorSettings
+from fleetspan_collector.processors.detectors.retry_storm import RetryStorm
+from fleetspan_collector.processors.finding import Finding
+from tests.collector_processor.processors.building import Building
+
+SETTINGS = ProcessorSettings(
+    detect_retry_storm_attempts=4, detect_retry_storm_window_s=60.0
+)
+
+
+def found(building: Building) -> list[Finding]:
+    """Return what the detector finds."""
+    return list(RetryStorm(SETTINGS).findings(building.run()))
+
+
+def failing_calls(
+    count: int, *, pause: float = 4.0, agents: int = 1, usd: float | None = None
+) -> Building:
+    """Return agents in turn that fail so often, each time for a second, then succeed."""
+    building = Building()
+    here = 0.0
+    for number in range(count):
+        agent = f"main{number % agents}"
+        building.call(agent, here, 1, Error="timeout", CostUsd=usd)
+        here += 1 + pause
+    for number in range(agents):
+        building.call(f"main{number}", here, 5)
+        building.agent(f"main{number}", 0, here + 5)
+    return building
+
+
+def test_failed_calls_in_a_row_are_a_storm() -> None:
+    """Four attempts of a second and four waits of 4 s."""
+    [finding] = found(failing_calls(4, usd=0.25))
+    assert finding.location == "call:call-1"
+    assert finding.calls == (0, 1, 2, 3)
+    assert finding.agents == (0,)
+    assert finding.seconds == pytest.approx(20)
+    assert finding.usd == 1.0
+    assert finding.details == {"attempts": 4, "error": "timeout"}
+
+
+def test_three_in_a_row_are_common() -> None:
+    """Four make a storm."""
+    assert found(failing_calls(3)) == []
+
+
+def test_attempts_that_are_far_apart_are_no_storm() -> None:
+    """Each is tried a minute and a second after the one before."""
+    assert found(failing_calls(5, pause=61)) == []
+
+
+def test_agents_are_told_apart() -> None:
+    """Two agents with two failures each."""
+    assert found(failing_calls(4, agents=2)) == []
+
+
+def test_a_success_between_failures_ends_the_row() -> None:
+    """Two and three are not five."""
+    building = failing_calls(3)
+    building.call("main0", 20, 1)
+    for number in range(2):
+        building.call("main0", 30 + number, 0.5, Error="timeout")
+    assert found(building) == []
+
+
+def test_attempts_within_a_call_count() -> None:
+    """Five attempts at a call that worked in the end: four were in vain."""
+    building = Building()
+    building.agent("main", 0, 40)
+    building.call("main", 0, 30, Attempts=5)
+    [finding] = found(building)
+    assert finding.location == "call:call-1"
+    assert finding.details["attempts"] == 4
+    assert finding.usd == 0.0
+
+
+def test_attempts_that_failed_for_good_count_too() -> None:
+    """A call that says it was tried ten times is ten attempts."""
+    building = Building()
+    building.agent("main", 0, 40)
+    building.call("main", 0, 30, Attempts=10, Error="529")
+    [finding] = found(building)
+    assert finding.details["attempts"] == 10
+
+
+def failing_tools(
+    count: int, *, thinks: bool = False, arguments: str = "a"
+) -> Building:
+    """Return an agent that has so many tool calls fail, each after 2 s."""
+    building = Building()
+    here = 0.0
+    building.call("main", here, 1)
+    here += 1
+    for number in range(count):
+        building.tool(
+            "main",
+            here,
+            2,
+            tool="fetch",
+            ArgumentsHash=f"{arguments}{number if arguments == '#' else ''}",
+            Success=0,
+            Error=f"connection {number} refused",
+        )
+        here += 2
+        if thinks:
+            building.call("main", here, 1)
+            here += 1
+    building.call("main", here, 5)
+    building.agent("main", 0, here + 5)
+    return building
+
+
+def test_a_tool_that_a_program_repeats_is_a_storm() -> None:
+    """Four times the same arguments and, numbers apart, the same error."""
+    [finding] = found(failing_tools(4))
+    assert finding.location == "tool:tool-1"
+    assert finding.tools == (0, 1, 2, 3)
+    assert finding.seconds == pytest.approx(8)
+    assert finding.usd == 0.0
+
+
+def test_a_model_that_repeats_itself_is_no_storm() -> None:
+    """That is a loop without progress, which another detector finds."""
+    assert found(failing_tools(6, thinks=True)) == []
+
+
+def test_other_arguments_are_other_attempts() -> None:
+    """A list of broken links is not one link tried again."""
+    assert found(failing_tools(6, arguments="#")) == []
+
+
+def test_a_run_without_calls_has_no_storm() -> None:
+    """Nothing is said of nothing."""
+    assert found(Building()) == []
