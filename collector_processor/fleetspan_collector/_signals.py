@@ -19,6 +19,8 @@ class Signal(StrEnum):
     METRICS = "metrics"
     CLAUDE_HOOKS = "claude_hooks"
     TRANSCRIPT_LINES = "transcript_lines"
+    SNAPSHOTS = "snapshots"
+    SNAPSHOT_CHUNKS = "snapshot_chunks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,8 @@ class Submission:
     Attributes:
         signal: What kind of request it is.
         tenant: Whose it is; ``""`` until keys are in use.
-        payload: The protobuf bytes of the OTLP request, or of one of `_claude_inputs`.
+        payload: The protobuf bytes of the OTLP request, of one of `_claude_inputs`, or of
+            `_snapshot_inputs`.
         rows: How many raw rows it becomes (spans, log records, data points, hooks,
             lines), at least 0.
         record_id: 16 bytes that name a retry of the same request; ``None`` for the

@@ -130,6 +130,13 @@ class OwnerSource:
         document.pop("schema_version", None)
         return document
 
+    def take_snapshot(self, run_id: str, reason: str) -> str:
+        """Have a snapshot of a run taken; return its id."""
+        path = f"/api/v1/snapshots?{urlencode({'run': run_id, 'reason': reason})}"
+        with self._ask("POST", path) as response:
+            taken: str = json.loads(response.read())["snapshot_id"]
+        return taken
+
     def text(self, path: str) -> str:
         """Return a page of the web port that is not JSON."""
         with self._ask("GET", path) as response:

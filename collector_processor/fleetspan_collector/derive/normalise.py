@@ -63,7 +63,7 @@ class Window:
     """Some raw rows of one signal.
 
     Attributes:
-        signal: Traces, logs, Claude Code's hooks or transcript lines.
+        signal: Traces, logs, Claude Code's hooks or transcript lines, or snapshots.
         condition: A condition on the raw table that picks them.
     """
 
@@ -127,6 +127,9 @@ class Normaliser:
         rules = {**tokens, "rules_version": str(RULES_VERSION)}
         if window.signal in _CLAUDE_TABLES:
             return self._window_of_claude(window, rules)
+        if window.signal is Signal.SNAPSHOTS:
+            touched = self._engine.arrow(_sql.render("touched_snapshots", **tokens))
+            return groups_of(touched)
         if window.signal not in _OTLP_TABLES:
             return set()
         otlp = _OTLP_TABLES[window.signal]

@@ -16,7 +16,7 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.ingest.deliveries import late_deliveries
+from fleetspan_collector.ingest.deliveries import chunks_of, late_deliveries
 from fleetspan_collector.ingest.records import holds_longer
 from fleetspan_collector.journal import Segment
 from fleetspan_collector.store import _sql
@@ -30,6 +30,7 @@ _METRIC_KINDS: Final = (
     "exponential_histogram",
     "summary",
 )
+_NEVER_CUT: Final = (Signal.METRICS, Signal.SNAPSHOTS, Signal.SNAPSHOT_CHUNKS)
 _SHOWN_BYTES: Final = 65_536
 """How much of a value that is too large stands in the row."""
 
@@ -87,6 +88,20 @@ _TARGETS: Final = {
             day="toDate(ReceivedAt)",
         ),
     ),
+    Signal.SNAPSHOTS: (
+        _Target(
+            table="snapshot_requests",
+            statement="read_snapshots",
+            day="toDate(ReceivedAt)",
+        ),
+    ),
+    Signal.SNAPSHOT_CHUNKS: (
+        _Target(
+            table="snapshot_chunks",
+            statement="read_snapshot_chunks",
+            day="toDate(ReceivedAt)",
+        ),
+    ),
 }
 
 
@@ -128,7 +143,7 @@ class RawWriter:
             )
             # First, so that no row ever names a hash that is not there.
             self._keep_large_values(segment)
-        condition = self._new_deliveries(segment)
+        condition = self._new_rows(segment)
         for target in self._targets(segment):
             select = self._select(
                 segment.signal, target, segment.path, segment.batch_id, shown
@@ -159,9 +174,9 @@ class RawWriter:
         return None
 
     def _keep_large_values(self, segment: Segment) -> None:
-        name = f"large_{segment.signal.value}"
-        if segment.signal is Signal.METRICS:
+        if segment.signal in _NEVER_CUT:
             return
+        name = f"large_{segment.signal.value}"
         select = _sql.render(
             name,
             segment=_sql.quote(str(segment.path)),
@@ -223,10 +238,15 @@ class RawWriter:
         if block:
             self._store.insert_native(table, list(columns), block)
 
+    def _new_rows(self, segment: Segment) -> str:
+        """A condition that leaves out what other segments have brought."""
+        if segment.signal is Signal.CLAUDE_HOOKS:
+            return self._new_deliveries(segment)
+        if segment.signal is Signal.SNAPSHOT_CHUNKS:
+            return self._new_chunks(segment)
+        return "1"
+
     def _new_deliveries(self, segment: Segment) -> str:
-        """A condition that leaves out hooks that other segments have brought."""
-        if segment.signal is not Signal.CLAUDE_HOOKS:
-            return "1"
         late = late_deliveries(segment)
         if not late:
             return "1"
@@ -241,6 +261,28 @@ class RawWriter:
         )
         known = sorted(found)
         return f"NOT {_among(known)}" if known else "1"
+
+    def _new_chunks(self, segment: Segment) -> str:
+        """A condition that picks one of each chunk that the store does not hold yet.
+
+        One of an earlier day is stored again, so that state which is still in use does
+        not end with the days of its first use.
+        """
+        chunks = chunks_of(segment)
+        if not chunks:
+            return "1"
+        held = self._store.arrow(
+            "SELECT DISTINCT toString(Tenant) AS Tenant, Hash"
+            f" FROM {self._store.address.database}.snapshot_chunks"
+            " WHERE toDate(ReceivedAt) = today() AND BatchId != {batch_id:String}"
+            f" AND {_among(chunks, 'Hash')}",
+            {"batch_id": segment.batch_id},
+        )
+        known = set(
+            zip(held["Tenant"].to_pylist(), held["Hash"].to_pylist(), strict=True)
+        )
+        new = [ordinal for key, ordinal in chunks.items() if key not in known]
+        return f"BatchOrdinal IN ({', '.join(map(str, new))})" if new else "0"
 
     def _missing(self, target: _Target, batch_id: str) -> str:
         """A condition that leaves out the rows that the store holds."""
@@ -267,13 +309,12 @@ class RawWriter:
             yield f"{target.day} IN ({days})"
 
 
-def _among(deliveries: Iterable[tuple[str, str]]) -> str:
-    """A condition that picks hooks by tenant and delivery id."""
+def _among(keys: Iterable[tuple[str, str]], column: str = "DeliveryId") -> str:
+    """A condition that picks rows by tenant and another column."""
     pairs = ", ".join(
-        f"('{_sql.quote(tenant)}', '{_sql.quote(delivery_id)}')"
-        for tenant, delivery_id in deliveries
+        f"('{_sql.quote(tenant)}', '{_sql.quote(value)}')" for tenant, value in keys
     )
-    return f"(toString(Tenant), DeliveryId) IN ({pairs})"
+    return f"(toString(Tenant), {column}) IN ({pairs})"
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,8 @@ reads it by itself::
       bytes record_id = 4;              // 16 bytes
       uint32 rows = 5;
       oneof input {
+        SnapshotRequest snapshot = 8;
+        SnapshotChunk snapshot_chunk = 9;
         ExportTraceServiceRequest traces = 10;
         ExportLogsServiceRequest logs = 11;
         ExportMetricsServiceRequest metrics = 12;
@@ -44,6 +46,8 @@ _INPUT_TAGS: Final = {
     Signal.METRICS: b"\x62",
     Signal.CLAUDE_HOOKS: b"\x6a",
     Signal.TRANSCRIPT_LINES: b"\x72",
+    Signal.SNAPSHOTS: b"\x42",
+    Signal.SNAPSHOT_CHUNKS: b"\x4a",
 }
 _SIGNALS: Final = {tag[0]: signal for signal, tag in _INPUT_TAGS.items()}
 _CRC_TAG = 0x0D

@@ -149,6 +149,10 @@ class Intake:
         Raises:
             Unprotected: When it cannot be told; nothing is kept then.
         """
+        if signal is Signal.SNAPSHOT_CHUNKS:
+            # An application's own bytes, which it wants back unchanged, or hash and all
+            # would be for nothing. Who does not want them here sets `snapshot_state`.
+            return payload
         size_bytes = len(payload)
         if size_bytes < _REDACTED_IN_THREAD_FROM_BYTES:
             return self._protected(signal, payload)

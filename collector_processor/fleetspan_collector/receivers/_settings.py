@@ -28,6 +28,7 @@ class ReceiverSettings:
             that a ``Host`` header may carry; ``"*"`` allows every name.
         value_limit_bytes: The longest hook, or line of a transcript, that stands whole in
             its row, in bytes; 0 for any.
+        keeps_state: Whether the state that applications send with a snapshot is kept.
     """
 
     max_request_bytes: int = 64 * MIB
@@ -37,11 +38,14 @@ class ReceiverSettings:
     body_timeout_s: float = 60.0
     allowed_hosts: tuple[str, ...] = ()
     value_limit_bytes: int = MIB
+    keeps_state: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "value_limit_bytes" and value == 0:
+                continue
+            if isinstance(value, bool):
                 continue
             if isinstance(value, int | float) and value <= 0:
                 raise UsageError(

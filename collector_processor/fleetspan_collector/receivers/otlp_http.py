@@ -16,6 +16,7 @@ from ._http_body import ENCODINGS, Body, Disconnected, Receive, discard, read_bo
 from ._intake import Intake
 from ._route import Handler, HttpAnswer, HttpRequest, Route
 from .claude_code import routes as claude_code_routes
+from .snapshots import routes as snapshot_routes
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -54,6 +55,7 @@ class OtlpHttpApp:
                 label=signal,
             )
         self.routes |= claude_code_routes(self.intake)
+        self.routes |= snapshot_routes(self.intake)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every error has a ``google.rpc.Status`` body."""

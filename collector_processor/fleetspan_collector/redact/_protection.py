@@ -24,6 +24,8 @@ from fleetspan._redaction import Redactor
 from fleetspan._secret_kind import Kind
 from fleetspan_collector._claude_inputs import ClaudeHook, TranscriptLines
 from fleetspan_collector._signals import Signal
+from fleetspan_collector._snapshot_inputs import TEXTS as SNAPSHOT_TEXTS
+from fleetspan_collector._snapshot_inputs import SnapshotRequest
 
 from ._claude import ClaudeContent
 from ._content import Content, ContentPolicy
@@ -150,6 +152,8 @@ class Protection:
             clean = self._hook(payload, shorten)
         elif signal is Signal.TRANSCRIPT_LINES:
             clean = self._lines(payload, shorten)
+        elif signal is Signal.SNAPSHOTS:
+            clean = self._snapshot(payload)
         else:
             clean = self._otlp(signal, payload)
         if clean is not payload:
@@ -227,6 +231,17 @@ class Protection:
         ]
         record.shown = b"\n".join(cut) if any(cut) else b""
         made: bytes = record.SerializeToString()
+        return made
+
+    def _snapshot(self, payload: bytes) -> bytes:
+        """Redact what an application says of its snapshot; no content is among it."""
+        request = SnapshotRequest.FromString(payload)
+        clean = {name: self._text(getattr(request, name)) for name in SNAPSHOT_TEXTS}
+        if all(getattr(request, name) == text for name, text in clean.items()):
+            return payload
+        for name, text in clean.items():
+            setattr(request, name, text)
+        made: bytes = request.SerializeToString()
         return made
 
     def _text(self, text: str) -> str:

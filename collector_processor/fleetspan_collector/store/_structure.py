@@ -112,5 +112,14 @@ STRUCTURES: Final = {
         f"{_HEADER}, transcript_lines Tuple(path String, session_id String, "
         "agent_id String, offsets Array(UInt64), lines String, shown String)"
     ),
+    Signal.SNAPSHOTS: (
+        f"{_HEADER}, snapshot Tuple(request_id String, at_unix_nano UInt64, "
+        "trace_id String, span_id String, run_id String, session_id String, "
+        "agent_id String, name String, reason String, state_kind String, "
+        "state_hash String, state_bytes UInt64, state_chunks Array(String))"
+    ),
+    Signal.SNAPSHOT_CHUNKS: (
+        f"{_HEADER}, snapshot_chunk Tuple(hash String, body String)"
+    ),
 }
 """The structure of a segment, by the signal it holds."""

@@ -19,6 +19,7 @@ _RAW_TABLES: Final = (
     "otel_metrics_summary",
     "claude_hooks",
     "claude_transcript_lines",
+    "snapshot_chunks",
 )
 
 

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from fleetspan_collector._errors import CollectorError, UsageError
 from fleetspan_collector.web._answers import document, problem, problem_of
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
+from fleetspan_collector.web._snapshots import TakeSnapshot, snapshot_route
 from fleetspan_collector.web.lookup import Reader, find_run
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class Sources:
     unready: Callable[[], Awaitable[Mapping[str, str]]]
     hosts: Collection[str] = ()
     reprice: Callable[[datetime | None, bool], Mapping[str, object]] | None = None
+    snapshot: TakeSnapshot | None = None
 
 
 def create_app(sources: Sources) -> Starlette:
@@ -92,6 +94,7 @@ def create_app(sources: Sources) -> Starlette:
             Route("/api/v1/runs/{run_id:path}", routes.run),
             Route("/api/v1/sql", routes.sql, methods=["POST"]),
             Route("/api/v1/reprice", routes.reprice, methods=["POST"]),
+            snapshot_route(sources.snapshot, sources.caught_up, SCHEMA_VERSION),
         ],
         middleware=[Middleware(HostGuard, hosts=LOOPBACK_HOSTS | set(sources.hosts))],
         exception_handlers={
@@ -124,6 +127,7 @@ class _Routes:
                     "/api/v1/sql": "POST a read-only statement; ?format=FORMAT",
                     "/api/v1/reprice": "POST to price stored calls again; "
                     "?since=RFC3339&dry_run=true",
+                    "/api/v1/snapshots": "POST to take a snapshot; ?run=ID&reason=TEXT",
                 },
             }
         )

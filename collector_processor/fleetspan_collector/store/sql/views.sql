@@ -52,3 +52,11 @@ CREATE OR REPLACE VIEW @database@.agent_rollups @on_cluster@ AS
 SELECT * EXCEPT (Version, IsDeleted)
 FROM @database@.stored_agent_rollups FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+CREATE OR REPLACE VIEW @database@.snapshots @on_cluster@ AS
+SELECT * EXCEPT (Version, IsDeleted)
+FROM @database@.stored_snapshots FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+CREATE OR REPLACE VIEW @database@.deliveries @on_cluster@ AS
+SELECT * FROM @database@.stored_deliveries;

@@ -1,0 +1,213 @@
+"""``fleetspan snapshot``: what was done, running and pending of a run at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from fleetspan_collector._errors import UnreachableError, UsageError
+from fleetspan_collector.cli._invocation import Invocation, with_common_options
+from fleetspan_collector.cli._source import OwnerSource, find_owner, open_source
+from fleetspan_collector.cli._style import when
+from fleetspan_collector.cli._text import count, plain, plain_lines, usd
+from fleetspan_collector.cli.ls_command import short_ids
+from fleetspan_collector.config import Settings
+from fleetspan_collector.snapshots.archive import write_archive
+from fleetspan_collector.snapshots.handoff import handoff
+from fleetspan_collector.snapshots.reading import Snapshots
+
+RunId = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="Only of this run; the id may be cut short."),
+]
+OneRun = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of the run, or its beginning.")
+]
+SnapshotId = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of the snapshot, or its beginning.")
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="At most so many.", metavar="N")
+]
+To = Annotated[
+    Path | None,
+    typer.Option(
+        "--to", help="The tar file; by default snapshot-ID.tar here.", metavar="FILE"
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, in your own words.")]
+
+_SHOWN_TO_PEOPLE: Final = 50
+_MOST: Final = 1_000_000
+
+
+def ls(invocation: Invocation, run: RunId = None, limit: Limit = None) -> None:
+    """List snapshots, latest first; people see 50 unless --limit says otherwise."""
+    wanted = limit or (_MOST if invocation.json else _SHOWN_TO_PEOPLE + 1)
+    with open_source(invocation.load().settings) as source:
+        run_id = source.run(run)["run_id"] if run is not None else None
+        found = Snapshots(source.sql).listing(run_id, wanted)
+    if invocation.json:
+        invocation.write_json({"snapshots": found})
+        return
+    if not found:
+        invocation.err.print(
+            "no snapshots" + (f" of run {plain(run)}" if run else " yet")
+        )
+        return
+    shown = found if limit else found[:_SHOWN_TO_PEOPLE]
+    invocation.out.print(_table(shown, wide=invocation.out.width >= 110))
+    if len(found) > len(shown):
+        invocation.err.print(f"the latest {len(shown)}; --limit N shows more")
+
+
+def show(invocation: Invocation, snapshot: SnapshotId) -> None:
+    """Show a snapshot as a hand-off; --json shows all of it."""
+    with open_source(invocation.load().settings) as source:
+        found = Snapshots(source.sql).find(snapshot)
+    if invocation.json:
+        invocation.write_json({"snapshot": dict(found.document)})
+    else:
+        invocation.out.print(plain_lines(handoff(found)), end="", soft_wrap=True)
+
+
+def export(invocation: Invocation, snapshot: SnapshotId, to: To = None) -> int:
+    """Write a snapshot, its hand-off and its state to a tar file, with hashes."""
+    with open_source(invocation.load().settings) as source:
+        snapshots = Snapshots(source.sql)
+        found = snapshots.find(snapshot)
+        target = (to or Path(f"snapshot-{found.snapshot_id}.tar")).absolute()
+        try:
+            names = write_archive(found, snapshots.state(found), target)
+        except OSError as error:
+            raise UsageError(
+                f"{target} cannot be written",
+                because=str(error),
+                suggestion=f"fleetspan snapshot export {found.snapshot_id} --to FILE",
+            ) from error
+    state = found.state
+    complete = state is None or bool(state["complete"])
+    if invocation.json:
+        invocation.write_json(
+            {
+                "snapshot_id": found.snapshot_id,
+                "file": str(target),
+                "members": names,
+                "state_complete": None if state is None else complete,
+            }
+        )
+    else:
+        invocation.out.print(
+            f"{plain(str(target))}: {', '.join(names)}", soft_wrap=True
+        )
+    if state is not None and not complete:
+        invocation.err.print(
+            f"the state is incomplete and left out: {state['missing_chunks']} of"
+            f" {state['chunks']} pieces are not in the store"
+        )
+    return 0 if complete else 1
+
+
+def take(invocation: Invocation, run: OneRun, reason: Reason = "") -> None:
+    """Take a snapshot of a run as it stands now."""
+    settings = invocation.load().settings
+    owner = find_owner(settings)
+    if owner is None:
+        taken = _alone(settings, run, reason)
+    else:
+        endpoints, pid = owner
+        if endpoints.web is None:
+            raise UnreachableError(
+                "the running collector cannot be asked",
+                because=f"process {pid} owns {settings.data} and its web port is off",
+                suggestion="start it without --web off, or stop it first",
+            )
+        taken = OwnerSource(endpoints.web).take_snapshot(run, reason)
+    if invocation.json:
+        invocation.write_json({"snapshot_id": taken})
+    else:
+        invocation.out.print(taken)
+
+
+def _alone(settings: Settings, run: str, reason: str) -> str:
+    """Own the data directory for as long as it takes."""
+    store = settings.store.path
+    if store is not None and not store.exists():
+        raise UnreachableError(
+            "there is no store yet",
+            because=f"nothing has been recorded in {store}",
+            suggestion="fleetspan demo, or fleetspan up",
+        )
+    # Here, because they bring the engine with them, which most commands do not need.
+    import contextlib
+
+    from prometheus_client import CollectorRegistry
+
+    from fleetspan_collector.collector import Backstage
+    from fleetspan_collector.snapshots.taking import Taking
+    from fleetspan_collector.store.reader import StoreReader
+
+    with Backstage(settings, CollectorRegistry()) as backstage:
+        backstage.pipeline.drain()
+        with contextlib.closing(StoreReader(backstage.engine)) as reader:
+            return Taking(backstage.engine, reader, settings).take(run, reason)
+
+
+def _table(rows: list[dict[str, Any]], *, wide: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("snapshot", no_wrap=True)
+    table.add_column("run", no_wrap=True)
+    table.add_column("at", no_wrap=True)
+    table.add_column("trigger", no_wrap=True)
+    if wide:
+        table.add_column("agents", justify="right", no_wrap=True)
+        table.add_column("running", justify="right", no_wrap=True)
+        table.add_column("tokens", justify="right", no_wrap=True)
+        table.add_column("cost", justify="right", no_wrap=True)
+        table.add_column("state", justify="right", no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis")
+    runs = short_ids(list(dict.fromkeys(row["run_id"] for row in rows)))
+    for row in rows:
+        why = f"{row['name']}: {row['reason']}" if row["name"] else row["reason"]
+        cells = [
+            Text(plain(row["snapshot_id"])),
+            Text(runs[row["run_id"]]),
+            Text(when(row["at"], short=not wide)),
+            Text(plain(row["trigger"])),
+        ]
+        if wide:
+            cells += [
+                Text(str(row["agents"])),
+                Text(str(row["agents_running"])),
+                Text(count(row["tokens"])),
+                Text(usd(row["cost_usd"])),
+                Text("" if row["state_bytes"] is None else _size(row["state_bytes"])),
+            ]
+        table.add_row(*cells, Text(plain(why)))
+    return table
+
+
+def _size(size_bytes: int) -> str:
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if size_bytes >= unit:
+            return f"{size_bytes / unit:.1f} {name}"
+    return f"{size_bytes} B"
+
+
+snapshot: Final = typer.Typer(
+    help="Snapshots: what was done, running and pending of a run at a moment."
+)
+
+_COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
+    "ls": with_common_options(ls),
+    "show": with_common_options(show),
+    "export": with_common_options(export),
+    "take": with_common_options(take),
+}
+for _name, _command in _COMMANDS.items():
+    snapshot.command(_name)(_command)

@@ -1,0 +1,14 @@
+"""Snapshots: what is done, running and pending of a run at a moment.
+
+::
+
+    triggers.py ── the moments of a run of which a snapshot is taken
+    requests.py ── what else asks for one: applications, and Claude Code before it compacts
+    standing.py ── counters, and who is at work on what, at a moment
+    traces_of.py ─ what raw rows know: todo lists, messages, transcripts, files
+    capture.py ─── puts these together and writes a row, once for each moment
+    taking.py ──── the same for one run, by hand
+    reading.py ─── rows and states, read again; hashes are checked
+    handoff.py ─── a snapshot as a hand-off for whoever goes on
+    archive.py ─── a snapshot as a file
+"""

@@ -1,0 +1,251 @@
+"""Writes a snapshot for every moment of a run of which one is wanted, once for each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from fleetspan_collector.config import ProcessorSettings
+from fleetspan_collector.processors.run import Run
+from fleetspan_collector.snapshots.raw import Raw
+from fleetspan_collector.snapshots.requests import Requests
+from fleetspan_collector.snapshots.standing import Standings
+from fleetspan_collector.snapshots.triggers import Moment, Trigger, moments
+from fleetspan_collector.store._engine import Engine
+
+_TABLE: Final = "stored_snapshots"
+_ID_BYTES: Final = 8
+_REMEMBERED: Final = 100_000
+"""Snapshots of which is known what they were written from; beyond, the oldest is
+forgotten, and written again when its run changes."""
+
+_RUNS_AT_ONCE: Final = 20
+"""Runs whose raw rows are read together: bounds their memory."""
+
+_LATEST_NS: Final = 2**62  # in 2116; the store's times end in 2262
+_TOKENS: Final = ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "OutputTokens")
+
+
+def snapshot_id(tenant: str, run_id: str, trigger: str, place: str) -> str:
+    """The id of a snapshot: the same whenever and wherever it is taken again."""
+    what = f"{tenant}\0{run_id}\0{trigger}\0{place}".encode()
+    return hashlib.blake2b(what, digest_size=_ID_BYTES).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A snapshot that is to be written.
+
+    Attributes:
+        run: Of which run.
+        moment: At which moment.
+        at_ns: That moment, in a range that can be stored.
+        snapshot_id: Its id.
+        mark: What it is made from, in short.
+    """
+
+    run: Run
+    moment: Moment
+    at_ns: int
+    snapshot_id: str
+    mark: tuple[object, ...]
+
+
+class Capturer:
+    """Takes the snapshots of runs that have changed.
+
+    Looking at a run again writes nothing, unless rows have come since that change what a
+    snapshot says; its row is then replaced.
+
+    Args:
+        engine: A connection that this object alone uses.
+        settings: When a snapshot is taken.
+        clock: Unix nanoseconds.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: ProcessorSettings,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self._requests = Requests(engine)
+        self._written: OrderedDict[str, tuple[object, ...]] = OrderedDict()
+
+    def analysed(self, runs: Sequence[Run], written: object = None) -> None:
+        """Take what there is to take of runs that were just analysed."""
+        self.capture(runs)
+
+    def capture(self, runs: Sequence[Run]) -> int:
+        """Take the snapshots of some runs.
+
+        Args:
+            runs: Runs that have changed, whether or not they still go on.
+
+        Returns:
+            How many were written, for the first time or again.
+
+        Raises:
+            ClickHouseError: When the store fails; it can be done again.
+        """
+        if not runs:
+            return 0
+        asked = self._requests.of(runs, self._settings)
+        wanted: list[_Wanted] = []
+        for run in runs:
+            key = (run.facts.tenant, run.facts.run_id)
+            found = [*moments(run, self._settings), *asked.get(key, ())]
+            if found:
+                wanted.extend(self._changed(run, found))
+        return self._write(wanted)
+
+    def take(self, run: Run, *, reason: str = "") -> str:
+        """Take a snapshot of a run as it stands, by hand.
+
+        Returns:
+            Its id.
+
+        Raises:
+            ClickHouseError: When the store fails.
+        """
+        now_ns = self._clock()
+        facts = run.facts
+        moment = Moment(
+            trigger=Trigger.MANUAL,
+            place=str(now_ns),
+            # Of a run that has ended the end: nothing has changed since.
+            at_ns=now_ns if facts.open else facts.last_activity_ns,
+            reason=reason or "taken by hand",
+        )
+        (wanted,) = self._changed(run, [moment])
+        self._write([wanted])
+        return wanted.snapshot_id
+
+    def _changed(self, run: Run, found: Sequence[Moment]) -> list[_Wanted]:
+        standings = Standings(run)
+        facts = run.facts
+        wanted = []
+        for moment in found:
+            at_ns = int(np.clip(moment.at_ns, 0, _LATEST_NS))
+            mark = (at_ns, moment.state.hash, *standings.mark(at_ns))
+            name = snapshot_id(facts.tenant, facts.run_id, moment.trigger, moment.place)
+            if self._written.get(name) != mark:
+                wanted.append(
+                    _Wanted(
+                        run=run,
+                        moment=moment,
+                        at_ns=at_ns,
+                        snapshot_id=name,
+                        mark=mark,
+                    )
+                )
+        return wanted
+
+    def _write(self, wanted: Sequence[_Wanted]) -> int:
+        of_run: dict[int, list[_Wanted]] = {}
+        for each in wanted:
+            of_run.setdefault(id(each.run), []).append(each)
+        groups = list(of_run.values())
+        for first in range(0, len(groups), _RUNS_AT_ONCE):
+            some = groups[first : first + _RUNS_AT_ONCE]
+            raw = Raw(
+                self._engine,
+                [(group[0].run, [each.at_ns for each in group]) for group in some],
+            )
+            rows = []
+            for group in some:
+                standings = Standings(group[0].run)
+                rows += [_row(each, standings, raw, self._clock()) for each in group]
+            self._engine.insert_arrow(_TABLE, pa.Table.from_pylist(rows, _LAYOUT))
+            for group in some:
+                for each in group:
+                    self._remember(each)
+        return len(wanted)
+
+    def _remember(self, wanted: _Wanted) -> None:
+        self._written[wanted.snapshot_id] = wanted.mark
+        self._written.move_to_end(wanted.snapshot_id)
+        if len(self._written) > _REMEMBERED:
+            self._written.popitem(last=False)
+
+
+def _row(
+    wanted: _Wanted, standings: Standings, raw: Raw, now_ns: int
+) -> dict[str, Any]:
+    facts, moment = wanted.run.facts, wanted.moment
+    counters = standings.counters(wanted.at_ns)
+    content = {**standings.tree(wanted.at_ns), **raw.at(wanted.run, wanted.at_ns)}
+    return {
+        "Tenant": facts.tenant,
+        "RunId": facts.run_id,
+        "SnapshotId": wanted.snapshot_id,
+        "SessionId": facts.session_id,
+        "TraceId": facts.trace_id,
+        "RunName": facts.name,
+        "Environment": facts.environment,
+        "Project": facts.project,
+        "User": facts.user,
+        "Service": facts.service,
+        "Trigger": moment.trigger.value,
+        "Place": moment.place,
+        "At": wanted.at_ns,
+        "Name": moment.name,
+        "Reason": moment.reason,
+        "AgentId": moment.agent_id,
+        "Agents": counters.agents,
+        "AgentsRunning": counters.agents_running,
+        "AgentsFailed": counters.agents_failed,
+        "LlmCalls": counters.llm_calls,
+        "ToolCalls": counters.tool_calls,
+        "ToolsRunning": counters.tools_running,
+        "Errors": counters.errors,
+        **dict(zip(_TOKENS, counters.tokens, strict=True)),
+        "CostUsd": counters.cost_usd,
+        "Content": json.dumps(content, ensure_ascii=False),
+        "StateKind": moment.state.kind,
+        "StateHash": moment.state.hash,
+        "StateBytes": moment.state.size_bytes,
+        "StateChunks": list(moment.state.chunks),
+        "RunOpen": int(facts.open),
+        "TakenAt": now_ns // 1_000_000,
+        "Bucket": facts.bucket_s,
+        "Version": now_ns,
+        "IsDeleted": 0,
+    }
+
+
+_TEXT: Final = pa.string()
+_LAYOUT: Final = pa.schema(
+    [
+        *((name, _TEXT) for name in ("Tenant", "RunId", "SnapshotId", "SessionId")),
+        *((name, _TEXT) for name in ("TraceId", "RunName", "Environment", "Project")),
+        *((name, _TEXT) for name in ("User", "Service", "Trigger", "Place")),
+        ("At", pa.timestamp("ns")),
+        *((name, _TEXT) for name in ("Name", "Reason", "AgentId")),
+        *((name, pa.uint32()) for name in ("Agents", "AgentsRunning", "AgentsFailed")),
+        *((name, pa.uint32()) for name in ("LlmCalls", "ToolCalls", "ToolsRunning")),
+        ("Errors", pa.uint32()),
+        *((name, pa.int64()) for name in _TOKENS),
+        ("CostUsd", pa.float64()),
+        *((name, _TEXT) for name in ("Content", "StateKind", "StateHash")),
+        ("StateBytes", pa.uint64()),
+        ("StateChunks", pa.list_(_TEXT)),
+        ("RunOpen", pa.uint8()),
+        ("TakenAt", pa.timestamp("ms")),
+        ("Bucket", pa.timestamp("s")),
+        ("Version", pa.uint64()),
+        ("IsDeleted", pa.uint8()),
+    ]
+)

@@ -1,0 +1,240 @@
+"""How a run stood at a moment: counters, and who was at work on what.
+
+From canonical rows that had started by then. Something is *running* at a moment when it
+had started and had not ended: what is known now of its end counts, so that late reports
+make an old snapshot better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetspan_collector._columns import Columns
+from fleetspan_collector.processors.run import NONE, UNKNOWN_NS, Indexes, Run
+from fleetspan_collector.snapshots.triggers import end_ns, summed
+
+MOST_AGENTS: Final = 1000
+MOST_TOOLS: Final = 500
+MOST_FAILURES: Final = 20
+"""What a snapshot lists at most; its counters count everything."""
+
+LONGEST_TEXT: Final = 4000
+_TOKENS: Final = ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "OutputTokens")
+_NOW: Final = int(np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """How much there had been of everything by a moment; None is unknown.
+
+    Attributes:
+        agents: Agents that had started.
+        agents_running: Of these, how many had not ended.
+        agents_failed: Of these, how many had ended in an error.
+        llm_calls: Calls that had started.
+        tool_calls: Tool calls that had started.
+        tools_running: Of these, how many had not ended.
+        errors: Calls and tool calls that had failed.
+        tokens: Input without cache, cache reads, cache writes, output.
+        cost_usd: What the calls cost.
+    """
+
+    agents: int
+    agents_running: int
+    agents_failed: int
+    llm_calls: int
+    tool_calls: int
+    tools_running: int
+    errors: int
+    tokens: tuple[int | None, int | None, int | None, int | None]
+    cost_usd: float | None
+
+
+class Standings:
+    """How one run stood, at any moment.
+
+    Args:
+        run: The run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        agents, calls, tools = run.agents, run.llm_calls, run.tool_calls
+        self._agent_start = agents.nanoseconds("StartTime")
+        ended = agents.nanoseconds("EndTime")
+        self._agent_end = np.where(ended == UNKNOWN_NS, _NOW, ended)
+        self._call_start = calls.nanoseconds("StartTime")
+        # A call that nobody saw end is not known to run: calls are told of at their end.
+        ended = end_ns(calls)
+        self._call_end = np.where(ended == UNKNOWN_NS, self._call_start, ended)
+        self._tool_start = tools.nanoseconds("StartTime")
+        self._tool_end = self._ends_of_tools(tools)
+
+    def _ends_of_tools(self, tools: Columns) -> Indexes:
+        """When tool calls ended; those that failed, or gave a result, are not running."""
+        ended = end_ns(tools)
+        over = np.isfinite(tools.floats("Success")) | (tools.strings("Error") != "")
+        return np.where(
+            ended != UNKNOWN_NS, ended, np.where(over, self._tool_start, _NOW)
+        )
+
+    @cached_property
+    def _sorted(self) -> tuple[Indexes, ...]:
+        return tuple(
+            np.sort(times)
+            for times in (
+                *(self._agent_start, self._agent_end, self._call_start),
+                *(self._call_end, self._tool_start, self._tool_end),
+            )
+        )
+
+    def mark(self, at_ns: int) -> tuple[int, ...]:
+        """How many things had started and ended by a moment: cheap, and unlike otherwise."""
+        return tuple(
+            int(np.searchsorted(times, at_ns, side="right")) for times in self._sorted
+        )
+
+    def counters(self, at_ns: int) -> Counters:
+        """Count what there had been by a moment."""
+        run = self._run
+        began = self._agent_start <= at_ns
+        ended = began & (self._agent_end <= at_ns)
+        called = self._call_start <= at_ns
+        answered = called & (self._call_end <= at_ns)
+        used = self._tool_start <= at_ns
+        returned = used & (self._tool_end <= at_ns)
+        failed_calls = answered & (run.llm_calls.strings("Error") != "")
+        failed_tools = returned & self._tool_failed
+        cost = run.llm_calls.floats("CostUsd")[answered]
+        return Counters(
+            agents=int(began.sum()),
+            agents_running=int((began & ~ended).sum()),
+            agents_failed=int(
+                (ended & (run.agents.strings("Status") == "error")).sum()
+            ),
+            llm_calls=int(called.sum()),
+            tool_calls=int(used.sum()),
+            tools_running=int((used & ~returned).sum()),
+            errors=int(failed_calls.sum() + failed_tools.sum()),
+            tokens=tuple(  # type: ignore[arg-type]
+                _total(run.llm_calls.floats(name)[answered]) for name in _TOKENS
+            ),
+            cost_usd=float(np.nansum(cost)) if np.isfinite(cost).any() else None,
+        )
+
+    @cached_property
+    def _tool_failed(self) -> NDArray[np.bool_]:
+        tools = self._run.tool_calls
+        failed: NDArray[np.bool_] = (tools.floats("Success") == 0) | (
+            tools.strings("Error") != ""
+        )
+        return failed
+
+    def tree(self, at_ns: int) -> dict[str, Any]:
+        """Return agents, running tools and the latest failures, as JSON holds them.
+
+        Of more than can be listed: agents that run, then those that ended last; tool
+        calls that began last.
+        """
+        began = np.flatnonzero(self._agent_start <= at_ns)
+        ended = self._agent_end[began] <= at_ns
+        order = np.lexsort((-self._agent_end[began], ended))
+        listed = np.sort(began[order[:MOST_AGENTS]])
+        used = self._tool_start <= at_ns
+        running = np.flatnonzero(used & (self._tool_end > at_ns))
+        failed = np.flatnonzero(used & (self._tool_end <= at_ns) & self._tool_failed)
+        latest = failed[np.argsort(self._tool_end[failed], kind="stable")]
+        return {
+            "agents": self._agents(listed, at_ns),
+            "agents_left_out": len(began) - len(listed),
+            "running_tools": [
+                self._tool(row) for row in running[-MOST_TOOLS:].tolist()
+            ],
+            "running_tools_left_out": max(len(running) - MOST_TOOLS, 0),
+            "failures": [
+                {**self._tool(row), "error": _cut(self._tools("Error")[row])}
+                for row in latest[-MOST_FAILURES:].tolist()
+            ],
+        }
+
+    def running_agents(self, at_ns: int) -> list[str]:
+        """Ids of the agents that were at work, at most as many as are listed."""
+        rows = np.flatnonzero((self._agent_start <= at_ns) & (self._agent_end > at_ns))
+        ids = self._run.agents.strings("AgentId")
+        return [ids[row] for row in rows[-MOST_AGENTS:].tolist()]
+
+    def _tools(self, name: str) -> NDArray[np.object_]:
+        return self._run.tool_calls.strings(name)
+
+    def _tool(self, row: int) -> dict[str, Any]:
+        return {
+            "tool_call_id": self._tools("ToolCallId")[row],
+            "agent_id": self._tools("AgentId")[row],
+            "tool": self._tools("Tool")[row],
+            "started_at_ns": int(self._tool_start[row]),
+        }
+
+    def _agents(self, rows: Indexes, at_ns: int) -> list[dict[str, Any]]:
+        run, tree = self._run, self._run.tree
+        answered = (self._call_start <= at_ns) & (self._call_end <= at_ns)
+        used = self._tool_start <= at_ns
+        calls = _per_agent(tree.call_agent, answered, run.agents.count)
+        tools = _per_agent(tree.tool_agent, used, run.agents.count)
+        context = self._contexts(answered)
+        text = {
+            name: run.agents.strings(name)
+            for name in ("AgentId", "ParentAgentId", "Name", "Type", "Model", "Task")
+        }
+        status, error = run.agents.strings("Status"), run.agents.strings("Error")
+        found = []
+        for row in rows.tolist():
+            over = bool(self._agent_end[row] <= at_ns)
+            failed = over and status[row] == "error"
+            found.append(
+                {
+                    "agent_id": text["AgentId"][row],
+                    "parent_agent_id": text["ParentAgentId"][row] or None,
+                    "name": text["Name"][row],
+                    "type": text["Type"][row],
+                    "model": text["Model"][row],
+                    "task": _cut(text["Task"][row]),
+                    "status": "failed" if failed else "done" if over else "running",
+                    # How it stands as far as is known now.
+                    "status_now": status[row],
+                    "error": _cut(error[row]) if failed else "",
+                    "started_at_ns": int(self._agent_start[row]),
+                    "ended_at_ns": int(self._agent_end[row]) if over else None,
+                    "llm_calls": int(calls[row]),
+                    "tool_calls": int(tools[row]),
+                    "context_tokens": context.get(row),
+                }
+            )
+        return found
+
+    def _contexts(self, answered: NDArray[np.bool_]) -> Mapping[int, int]:
+        """Input tokens of the latest request of each agent, cache included."""
+        calls = self._run.llm_calls
+        size = summed(calls, _TOKENS[:3])
+        owner = self._run.tree.call_agent
+        rows = np.flatnonzero(answered & (owner != NONE) & (size > 0))
+        return dict(
+            zip(owner[rows].tolist(), size[rows].astype(int).tolist(), strict=True)
+        )
+
+
+def _per_agent(owner: Indexes, chosen: NDArray[np.bool_], count: int) -> Indexes:
+    return np.bincount(owner[chosen & (owner != NONE)], minlength=count)
+
+
+def _total(values: NDArray[np.float64]) -> int | None:
+    return int(np.nansum(values)) if np.isfinite(values).any() else None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " …"

@@ -1,0 +1,60 @@
+"""Taking a snapshot by hand, over the web port."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import anyio
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fleetspan_collector._errors import UsageError
+from fleetspan_collector.web._answers import document
+
+TakeSnapshot = Callable[[str, str], str]
+"""Takes a snapshot of a run (id or its beginning, reason) and returns its id; blocks."""
+
+_CATCH_UP_S = 2.0
+
+
+class CaughtUp(Protocol):
+    """Waits until what was acknowledged can be read."""
+
+    def __call__(self, timeout_s: float, *, derived: bool) -> Awaitable[bool]:
+        """Wait at most so many seconds; say whether it can be read."""
+        ...
+
+
+def snapshot_route(
+    take: TakeSnapshot | None, caught_up: CaughtUp, schema_version: int
+) -> Route:
+    """Make the route ``POST /api/v1/snapshots?run=ID&reason=TEXT``.
+
+    Args:
+        take: Takes one; None on a port that only reads.
+        caught_up: Waits for what was acknowledged before.
+        schema_version: Of the answer.
+    """
+    one_at_a_time = anyio.CapacityLimiter(1)
+
+    async def snapshot(request: Request) -> Response:
+        if take is None:
+            raise HTTPException(404, "this port only reads")
+        run_id = request.query_params.get("run", "")
+        if not run_id:
+            raise UsageError(
+                "no snapshot can be taken",
+                because="the request does not say of which run",
+                suggestion="?run=ID",
+            )
+        reason = request.query_params.get("reason", "")
+        await caught_up(_CATCH_UP_S, derived=True)
+        taken = await anyio.to_thread.run_sync(
+            take, run_id, reason, limiter=one_at_a_time
+        )
+        return document({"schema_version": schema_version, "snapshot_id": taken})
+
+    return Route("/api/v1/snapshots", snapshot, methods=["POST"])
