@@ -16,6 +16,7 @@ from fleetspan_collector.cli import (
     ls_command,
     rebuild_command,
     reprice_command,
+    review_command,
     run_command,
     show_command,
     sql_command,
@@ -25,6 +26,7 @@ from fleetspan_collector.cli import (
 )
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
 from fleetspan_collector.cli.claude_command import claude
+from fleetspan_collector.cli.snapshot_command import snapshot
 
 app: Final = typer.Typer(
     name="fleetspan",
@@ -46,6 +48,7 @@ def _root(invocation: Invocation) -> None:
 _config: Final = typer.Typer(help="Settings.")
 app.add_typer(_config, name="config")
 app.add_typer(claude, name="claude")
+app.add_typer(snapshot, name="snapshot")
 
 _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "demo": with_common_options(demo_command.demo),
@@ -55,6 +58,7 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "cost": with_common_options(cost_command.cost),
     "findings": with_common_options(findings_command.findings),
     "doctor": with_common_options(doctor_command.doctor),
+    "review": with_common_options(review_command.review),
     "rebuild": with_common_options(rebuild_command.rebuild),
     "reprice": with_common_options(reprice_command.reprice),
     "sql": with_common_options(sql_command.sql),

@@ -1,0 +1,1 @@
+"""Reviews as pages: one layout of blocks, written as Markdown, HTML or for a terminal."""

@@ -1,0 +1,374 @@
+"""What a review's page shows, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from fleetspan_collector.cli._text import count, duration, usd
+from fleetspan_collector.insights import noise
+from fleetspan_collector.insights.figures import Figures
+from fleetspan_collector.insights.ledger import CATEGORIES
+from fleetspan_collector.insights.measures import Dimension
+from fleetspan_collector.insights.parts import Part
+from fleetspan_collector.insights.priorities import Insight, insights_of
+from fleetspan_collector.insights.rendering.blocks import (
+    Bar,
+    Bars,
+    Block,
+    Grid,
+    Heading,
+    Item,
+    Items,
+    Paragraph,
+)
+from fleetspan_collector.insights.review import Earlier, Review, RunLine, in_utc
+from fleetspan_collector.insights.sentences import (
+    amount,
+    change_proof,
+    change_text,
+    ledger_text,
+    percent,
+    saved_text,
+)
+
+_ROWS: Final = 10
+_EVIDENCE: Final = 5
+
+
+def lay_out(review: Review) -> list[Block]:
+    """Return the page of a review."""
+    return [
+        *_beginning(review),
+        *_figures(review),
+        *_time(review),
+        *_to_do(review),
+        *_changes(review),
+        *_cost(review),
+        *_performance(review),
+        *_failures(review),
+        *_unknown(review),
+    ]
+
+
+def _beginning(review: Review) -> Iterator[Block]:
+    span, figures = review.span, review.figures
+    yield Heading(f"Review, {in_utc(span.since_ns)} to {in_utc(span.until_ns)} UTC", 1)
+    limits = [
+        f"{name} {', '.join(values)}"
+        for name, values in (
+            ("sessions", span.sessions),
+            ("project", [span.project] if span.project else []),
+            ("environment", [span.environment] if span.environment else []),
+        )
+        if values
+    ]
+    if limits:
+        yield Paragraph(f"Only {'; '.join(limits)}.", aside=True)
+    if not figures.runs:
+        yield Paragraph("No run began in this time.")
+        return
+    yield Paragraph(" ".join(_summary(review)))
+    if review.narrative is not None:
+        yield Paragraph(review.narrative.text)
+        yield Paragraph(
+            f"This paragraph was written by {review.narrative.model} from the figures "
+            "below. They do not depend on it.",
+            aside=True,
+        )
+
+
+def _summary(review: Review) -> Iterator[str]:
+    figures = review.figures
+    yield (
+        f"{figures.runs} runs with {figures.agents} agents, {count(figures.llm_calls)} "
+        f"model calls and {count(figures.tool_calls)} tool calls cost "
+        f"{usd(figures.cost_usd)}; half of them took {duration(figures.wall_p50_s)} or "
+        f"less, 95 of 100 {duration(figures.wall_p95_s)} or less."
+    )
+    if figures.failed_share is not None:
+        wrong = figures.failed + figures.abandoned
+        yield f"{wrong} runs ({percent(figures.failed_share)}) failed or were abandoned."
+    if review.ledger is not None:
+        yield f"Time went into: {ledger_text(review.ledger)}."
+    if review.savings:
+        together = saved_text(review.together.seconds, review.together.usd)
+        yield f"{len(review.savings)} opportunities would save {together} together."
+    if review.changes:
+        own = [each for each in review.changes if each.because_of is None]
+        yield f"{len(own)} things have changed by more than noise."
+    elif review.earlier is not None and review.earlier.comparison is not None:
+        yield "Nothing has changed by more than noise since the earlier phase."
+
+
+_FIGURES: Final[tuple[tuple[str, str, str], ...]] = (
+    ("runs", "runs", "calls"),
+    ("agents", "agents", "tokens"),
+    ("model calls", "llm_calls", "tokens"),
+    ("tool calls", "tool_calls", "tokens"),
+    ("cost", "cost_usd", "usd"),
+    ("cost per run", "cost_per_run_usd", "usd"),
+    ("wall time, half of runs", "wall_p50_s", "s"),
+    ("wall time, 95 of 100", "wall_p95_s", "s"),
+    ("runs that failed or were abandoned", "failed_share", "share"),
+    ("runs in which anything failed", "runs_with_errors", "calls"),
+    ("read from the cache", "cache_share", "share"),
+)
+
+
+def _figures(review: Review) -> Iterator[Block]:
+    figures = review.figures
+    if not figures.runs:
+        return
+    earlier = review.earlier.figures if review.earlier else None
+    rows = [
+        _row(
+            name,
+            _value(figures, field),
+            _value(earlier, field) if earlier else None,
+            unit,
+        )
+        for name, field, unit in _FIGURES
+    ]
+    rows += [
+        _row(
+            f"{kind.replace('_', ' ')} tokens",
+            tokens,
+            earlier.tokens[kind] if earlier else None,
+            "tokens",
+        )
+        for kind, tokens in figures.tokens.items()
+    ]
+    yield Heading("Figures")
+    if earlier is None:
+        yield Grid(("", "this phase"), tuple(row[:2] for row in rows))
+        return
+    yield Grid(("", "this phase", "earlier", "difference"), tuple(rows))
+    yield Paragraph(
+        "Sums depend on how many runs of which kind there were; what has changed in "
+        "itself is listed below.",
+        aside=True,
+    )
+
+
+def _value(figures: Figures, field: str) -> float | None:
+    value: float | None = getattr(figures, field)
+    return value
+
+
+def _row(
+    name: str, now: float | None, before: float | None, unit: str
+) -> tuple[str, ...]:
+    change = "?"
+    if now is not None and before is not None:
+        if unit == "share":
+            change = f"{(now - before) * 100:+.1f} points"
+        elif before:
+            change = f"{now / before - 1:+.0%}"
+        else:
+            change = "-" if now == before else "new"
+    whole = "tokens" if unit == "calls" else unit
+    return name, amount(now, whole), amount(before, whole), change
+
+
+def _time(review: Review) -> Iterator[Block]:
+    ledger = review.ledger
+    if ledger is None or not ledger.wall_s:
+        return
+    before = review.earlier.ledger if review.earlier else None
+    yield Heading("Where the time went")
+    bars = []
+    for name, label in CATEGORIES.items():
+        seconds, share = ledger.seconds[name], ledger.share(name) or 0.0
+        past = before.share(name) if before else None
+        aside = "" if past is None else f" (earlier {percent(past)})"
+        bars.append(Bar(label, share, f"{percent(share)}  {duration(seconds)}{aside}"))
+    yield Bars(tuple(bars))
+    yield Paragraph(
+        f"Every second of the {duration(ledger.wall_s)} of {ledger.runs} runs, once, "
+        "along their critical paths: what a run was waiting for at that moment.",
+        aside=True,
+    )
+
+
+def _to_do(review: Review) -> Iterator[Block]:
+    insights = insights_of(review)
+    if not insights:
+        return
+    yield Heading("What to do, first things first")
+    yield Items(tuple(map(_insight, insights)), numbered=True)
+
+
+def _insight(insight: Insight) -> Item:
+    verb = "saves" if insight.kind == "saving" else "costs"
+    saved = saved_text(insight.seconds, insight.usd)
+    lines = [insight.what] if insight.kind == "saving" else []
+    number = len(insight.run_ids)
+    if insight.kind == "saving" and number > 1:
+        lines.append(
+            f"That is the largest of {len(insight.finding_ids)} such findings "
+            f"in {number} runs."
+        )
+    return Item(
+        title=insight.title,
+        lines=(*lines, f"→ {insight.action}"),
+        mark=f"{verb} {saved}" if saved != "nothing" else "",
+        evidence=_evidence(insight),
+    )
+
+
+def _evidence(insight: Insight) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    kinds = (
+        ("runs", insight.run_ids),
+        ("spans", insight.span_ids),
+        ("findings", insight.finding_ids),
+    )
+    return tuple((name, tuple(ids)) for name, ids in kinds if ids)
+
+
+def _changes(review: Review) -> Iterator[Block]:
+    earlier = review.earlier
+    if earlier is None:
+        return
+    yield Heading(
+        f"What has changed since {in_utc(earlier.span.since_ns)} to "
+        f"{in_utc(earlier.span.until_ns)} UTC"
+    )
+    if earlier.comparison is None:
+        yield Paragraph("There is nothing to compare: one of the phases has no runs.")
+        return
+    own = [each for each in review.changes if each.because_of is None]
+    if not own:
+        yield Paragraph("Nothing by more than noise.")
+    else:
+        items = []
+        for change in own:
+            parts = [each for each in review.changes if each.because_of == change.key]
+            lines = [f"with it: {change_text(each)}" for each in parts]
+            lines.append(change_proof(change))
+            evidence = (("runs", tuple(change.run_ids)),)
+            items.append(Item(change_text(change), tuple(lines), evidence=evidence))
+        yield Items(tuple(items))
+    yield Paragraph(_method(earlier), aside=True)
+
+
+def _method(earlier: Earlier) -> str:
+    comparison = earlier.comparison
+    compared = comparison.compared if comparison else 0
+    too_few = comparison.too_few if comparison else 0
+    few = (
+        f" {too_few} run names, agents, tools and models had fewer than "
+        f"{noise.FEWEST_RUNS} runs of the same name in one of the phases."
+        if too_few
+        else ""
+    )
+    return (
+        f"{compared} comparisons by Mann-Whitney's rank sum over runs, each run against "
+        "runs of its own name, adjusted for their number (Benjamini-Hochberg): of what "
+        f"is named, one in {1 / noise.LEVEL:.0f} is expected to be chance, and where "
+        f"nothing has changed, one review in {1 / noise.LEVEL:.0f} names something. "
+        "Sizes are for the later phase's mix of runs." + few
+    )
+
+
+def _cost(review: Review) -> Iterator[Block]:
+    if review.figures.cost_usd is None:
+        return
+    yield Heading("Cost")
+    titles: tuple[tuple[Dimension, str], ...] = (
+        ("run", "run"),
+        ("agent", "agent"),
+        ("model", "model"),
+    )
+    for dimension, title in titles:
+        parts = [part for part in review.parts[dimension] if part.usd][:_ROWS]
+        head = (title, "runs", "times", "cost", "share", "cached")
+        rows = tuple(_dear(part, review.figures.cost_usd) for part in parts)
+        keep = len(head) if dimension == "model" else len(head) - 1
+        yield Grid(head[:keep], tuple(row[:keep] for row in rows))
+    if review.figures.cost_per_30_days_usd is not None:
+        monthly = usd(review.figures.cost_per_30_days_usd)
+        yield Paragraph(f"At this rate 30 days cost {monthly}.")
+    yield _runs("dearest runs", review.dearest)
+
+
+def _dear(part: Part, whole: float) -> tuple[str, ...]:
+    share = part.usd / whole if part.usd is not None and whole else None
+    numbers = (str(part.runs), count(part.times), usd(part.usd), percent(share))
+    return (part.subject, *numbers, percent(part.cache_share))
+
+
+def _performance(review: Review) -> Iterator[Block]:
+    if not review.figures.runs:
+        return
+    yield Heading("Performance")
+    for dimension in ("run", "agent", "tool", "model"):
+        parts = sorted(review.parts[dimension], key=lambda part: -(part.seconds or 0))
+        rows = tuple(_slow(part) for part in parts[:_ROWS])
+        head = (dimension, "runs", "times", "half", "95 of 100", "in all", "failed")
+        yield Grid(head, rows)
+    yield _runs("slowest runs", review.slowest)
+    yield _runs("fastest runs", review.fastest)
+
+
+def _slow(part: Part) -> tuple[str, ...]:
+    return (
+        part.subject,
+        str(part.runs),
+        count(part.times),
+        duration(part.p50_s),
+        duration(part.p95_s),
+        duration(part.seconds),
+        percent(part.failed_share),
+    )
+
+
+def _runs(title: str, runs: Sequence[RunLine]) -> Grid:
+    rows = tuple(
+        (run.name, run.run_id, run.status, duration(run.wall_s), usd(run.usd))
+        for run in runs
+    )
+    return Grid((title, "id", "status", "took", "cost"), rows, words=3)
+
+
+def _failures(review: Review) -> Iterator[Block]:
+    if not review.failures:
+        return
+    yield Heading("What failed")
+    compared = review.earlier is not None
+    head = ("", "which", "error", "times", "runs", *(["earlier"] if compared else []))
+    rows = tuple(
+        (
+            each.kind,
+            each.name,
+            each.error,
+            str(each.times),
+            str(each.runs),
+            *([str(each.before)] if compared else []),
+        )
+        for each in review.failures[:_ROWS]
+    )
+    yield Grid(head, rows, words=3)
+
+
+def _unknown(review: Review) -> Iterator[Block]:
+    figures = review.figures
+    known = (
+        (figures.running, "runs go on and have no length yet."),
+        (figures.unpriced_calls, "model calls have no known price and are left out."),
+        (figures.orphan_spans, "spans have a parent that has not come."),
+        (
+            figures.runs - figures.analysed,
+            "runs have not been looked at by processors.",
+        ),
+        (figures.set_aside, "runs on which a processor failed or took too long."),
+    )
+    lines = [f"{number} {text}" for number, text in known if number]
+    if figures.unattributed_usd:
+        spent = usd(figures.unattributed_usd)
+        lines.append(
+            f"Clients say that {spent} more was spent than these calls tell of."
+        )
+    if lines:
+        yield Heading("What is not known")
+        yield Items(tuple(map(Item, lines)))
