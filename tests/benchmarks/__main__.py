@@ -25,6 +25,7 @@ PARTS: Final = (
     "hook_start",
     "redaction",
     "transcripts",
+    "complexity",
     "analysis",
 )
 

@@ -32,7 +32,7 @@ _DAY_S: Final = 86_400
 _LAST_S: Final = 2**32 - _HOUR_S
 """The last hour that a DateTime can name."""
 _HOURS_AT_ONCE: Final = 24
-_MOST_SUBJECTS: Final = 10_000
+_MOST_SUBJECTS: Final = 2_000
 """Of a tenant, the most frequent ones; names may be made up anew by every run."""
 _MOST_KEPT: Final = 64
 _KEPT_S: Final = 60.0
@@ -120,7 +120,7 @@ class BaselineStore:
             window_days: How many days before that do.
 
         Returns:
-            The 10,000 most frequent subjects; kept for a minute.
+            The 2,000 most frequent subjects and measures; kept for a minute.
 
         Raises:
             ClickHouseError: When the store fails.

@@ -72,7 +72,8 @@ class RunComplexity:
 
     Attributes:
         before: The score of the run's task.
-        files_from: Where its number of files comes from.
+        files: How many files it is about; None when not known.
+        files_from: Where that number comes from.
         effort: What the run took, 0 to 10; None while it goes on.
         agents: The scores of the agents' tasks, by row of ``run.agents``.
         agent_efforts: What each agent took itself, without those it started; None while
@@ -80,6 +81,7 @@ class RunComplexity:
     """
 
     before: Complexity
+    files: int | None
     files_from: FilesFrom
     effort: float | None
     agents: Sequence[Complexity]
@@ -132,6 +134,7 @@ def complexity_of(run: Run) -> RunComplexity:
     files, files_from = _files(task, set().union(*touched.values()))
     return RunComplexity(
         before=scoring.of(main, kind, files),
+        files=files,
         files_from=files_from,
         effort=None if run.facts.open else _effort(_total(spent, changed)),
         agents=scores,

@@ -40,7 +40,7 @@ def test_the_run_is_its_main_agents_task() -> None:
     assert found.before == Complexity(
         total=3.9, task_kind=TaskKind.BUG_FIX, context=1.0, kind=2.4, files=0.5
     )
-    assert found.files_from is FilesFrom.TASK
+    assert (found.files, found.files_from) == (2, FilesFrom.TASK)
     assert found.columns() == {
         "TaskKind": "bug_fix",
         "Complexity": 3.9,
@@ -87,7 +87,7 @@ def test_files_that_were_touched_stand_in_for_files_that_are_named() -> None:
     ):
         building.file(agent, path, operation)
     found = complexity_of(building.run())
-    assert found.files_from is FilesFrom.TOUCHED
+    assert (found.files, found.files_from) == (4, FilesFrom.TOUCHED)
     assert found.before.files == 1.0
     assert [each.files for each in found.agents] == [0.5, 0.5]
 
