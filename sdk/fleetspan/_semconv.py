@@ -79,6 +79,64 @@ RUN_START: Final = "fleetspan.run.start"
 AGENT_START: Final = "fleetspan.agent.start"
 TOOL_START: Final = "fleetspan.tool.start"
 
+# --- ours: log events in which the collector tells of runs, and their attributes by the
+# field of the document that they are of
+FINDING: Final = "fleetspan.finding"
+FINDING_ATTRIBUTES: Final = {
+    "finding_id": "fleetspan.finding.id",
+    "detector": "fleetspan.finding.detector",
+    "severity": "fleetspan.finding.severity",
+    "at": "fleetspan.finding.at",
+    "seconds": "fleetspan.finding.seconds",
+    "usd": "fleetspan.finding.usd",
+    "advice": "fleetspan.finding.advice",
+    "details": "fleetspan.finding.details",
+    "run_open": "fleetspan.finding.run_open",
+    "span_ids": "fleetspan.finding.span_ids",
+    "agent_ids": "fleetspan.finding.agent_ids",
+    "call_ids": "fleetspan.finding.call_ids",
+    "tool_call_ids": "fleetspan.finding.tool_call_ids",
+    "run_id": RUN_ID,
+    "run_name": "fleetspan.run.name",
+    "session_id": CONVERSATION_ID,
+    "agent_id": AGENT_ID,
+    "agent_name": AGENT_NAME,
+}
+RUN_SUMMARY: Final = "fleetspan.run.summary"
+RUN_ATTRIBUTES: Final = {
+    "run_id": RUN_ID,
+    "run_name": "fleetspan.run.name",
+    "session_id": CONVERSATION_ID,
+    "status": "fleetspan.run.status",
+    "started_at": "fleetspan.run.started_at",
+    "task_kind": "fleetspan.run.task_kind",
+    "wall_s": "fleetspan.run.wall_s",
+    "model_s": "fleetspan.run.model_s",
+    "tool_s": "fleetspan.run.tool_s",
+    "permission_s": "fleetspan.run.permission_s",
+    "queue_s": "fleetspan.run.queue_s",
+    "backoff_s": "fleetspan.run.backoff_s",
+    "subagent_s": "fleetspan.run.subagent_s",
+    "gap_s": "fleetspan.run.gap_s",
+    "busy_s": "fleetspan.run.busy_s",
+    "cost_usd": "fleetspan.run.cost_usd",
+    "saved_s": "fleetspan.run.saved_s",
+    "saved_usd": "fleetspan.run.saved_usd",
+    "complexity": "fleetspan.run.complexity",
+    "effort": "fleetspan.run.effort",
+    "files_touched": "fleetspan.run.files_touched",
+    "set_aside": "fleetspan.run.set_aside",
+    "version": "fleetspan.run.version",
+}
+
+# --- ours: metrics in which the collector tells of runs
+FINDINGS: Final = "fleetspan.findings"
+RUN_DURATION: Final = "fleetspan.run.duration"
+RUN_COST: Final = "fleetspan.run.cost"
+RUN_SAVINGS: Final = "fleetspan.run.savings"
+RUN_TIME_SAVINGS: Final = "fleetspan.run.time_savings"
+RUN_STATUS: Final = "fleetspan.run.status"
+
 # --- ours: span events; a field is ``fleetspan.<kind>.<field>``
 EVENT_PREFIX: Final = "fleetspan."
 
@@ -130,5 +188,7 @@ WORKFLOW_SECONDS: Final = (
     1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
 )  # fmt: skip
 TOKENS: Final = tuple(float(4**power) for power in range(14))
+# Ours: the conventions recommend none for money.
+USD: Final = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 50.0, 100.0)
 # Ours: the conventions recommend none for counts of calls.
 CALLS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)

@@ -1,0 +1,1 @@
+"""What tells others of findings and runs: OTLP out, commands and webhooks."""

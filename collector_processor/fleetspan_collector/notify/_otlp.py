@@ -1,0 +1,176 @@
+"""The destination that takes everything: findings, run summaries and metrics as OTLP."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+from opentelemetry.metrics import Meter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
+
+from fleetspan_collector.config._hook import RESERVED
+from fleetspan_collector.config._notify_settings import NotifySettings
+from fleetspan_collector.notify._destination import Outcome, Verdict, Wanted, clip
+from fleetspan_collector.notify._exporters import (
+    TIMEOUT_S,
+    LogSender,
+    Sent,
+    log_sender,
+    metric_exporter,
+)
+from fleetspan_collector.notify._log_records import (
+    SCOPE_NAME,
+    VERSION,
+    collector_resource,
+    log_record,
+)
+from fleetspan_collector.notify._notice import Notice
+from fleetspan_collector.notify.metrics import NotifyMetrics
+
+logger = logging.getLogger("fleetspan.notify")
+
+_MOST_REQUEST_BYTES: Final = 1 << 20
+
+
+class Otlp:
+    """Sends log events, many at once; what was not taken is tried until it is too old.
+
+    Args:
+        settings: Where to, and how.
+        metrics: Where it counts what a receiver has not taken.
+    """
+
+    name = RESERVED
+    wanted = Wanted(runs=True)
+    together = 512
+    attempts: int | None = None
+
+    def __init__(self, settings: NotifySettings, metrics: NotifyMetrics) -> None:
+        headers = dict(settings.notify_otlp_headers.pairs)
+        self._sender: LogSender = log_sender(
+            settings.notify_otlp_protocol, settings.notify_otlp_endpoint, headers
+        )
+        self._secrets = tuple(headers.values())
+        self._metrics = metrics
+        self._resource = collector_resource()
+        self._interrupted = threading.Event()
+
+    def deliver(self, notices: Sequence[Notice], attempt: int) -> Sequence[Verdict]:
+        """Send log events."""
+        verdicts: list[Verdict] = []
+        while len(verdicts) < len(notices):
+            part = _fitting(notices[len(verdicts) :])
+            verdicts += self._deliver(part)
+            if verdicts[-1].outcome is Outcome.RETRY:
+                # The others would fare alike, each after its own timeout.
+                verdicts += [verdicts[-1]] * (len(notices) - len(verdicts))
+        return verdicts
+
+    def interrupt(self) -> None:
+        """End at once what is under way."""
+        if not self._interrupted.is_set():
+            self._interrupted.set()
+            self._sender.shutdown()
+
+    def _deliver(self, notices: Sequence[Notice]) -> list[Verdict]:
+        if self._interrupted.is_set():
+            return [Verdict(outcome=Outcome.RETRY)] * len(notices)
+        sent = self._sender.send([log_record(each, self._resource) for each in notices])
+        if sent.bad and len(notices) > 1:
+            # One bad record must not take its neighbours with it.
+            middle = len(notices) // 2
+            return self._deliver(notices[:middle]) + self._deliver(notices[middle:])
+        return [self._verdict(sent, len(notices))] * len(notices)
+
+    def _verdict(self, sent: Sent, count: int) -> Verdict:
+        text = clip(sent.message, self._secrets)
+        if not sent.delivered:
+            return Verdict(
+                outcome=Outcome.REFUSED if sent.bad else Outcome.RETRY,
+                code=sent.code,
+                answer=text,
+                unreachable=not sent.bad,
+            )
+        if sent.rejected:
+            # Which ones is not said, and the protocol forbids to send them again.
+            self._metrics.rejected.inc(sent.rejected)
+            text = clip(f"{sent.rejected} of {count} not taken: {text}")
+            logger.warning("the OTLP receiver has not taken all: %s", text)
+        return Verdict(outcome=Outcome.DELIVERED, code=sent.code, answer=text)
+
+
+def _fitting(notices: Sequence[Notice]) -> Sequence[Notice]:
+    """The first of some notices, as many as fit into a request, and at least one."""
+    size_bytes = 0
+    for count, notice in enumerate(notices):
+        size_bytes += notice.size_bytes
+        if count and size_bytes > _MOST_REQUEST_BYTES:
+            return notices[:count]
+    return notices
+
+
+class OtlpMetrics:
+    """Exports metrics now and then; sums, so that a failed export is made up for.
+
+    Args:
+        settings: Where to, and how often.
+        metrics: Where it counts failed exports.
+    """
+
+    def __init__(self, settings: NotifySettings, metrics: NotifyMetrics) -> None:
+        exporter = metric_exporter(
+            settings.notify_otlp_protocol,
+            settings.notify_otlp_endpoint,
+            dict(settings.notify_otlp_headers.pairs),
+        )
+        reader = PeriodicExportingMetricReader(
+            _Counted(exporter, metrics),
+            export_interval_millis=settings.notify_otlp_interval_s * 1000,
+            export_timeout_millis=TIMEOUT_S * 1000,
+        )
+        self._provider = MeterProvider(
+            [reader], resource=collector_resource(), shutdown_on_exit=False
+        )
+
+    @property
+    def meter(self) -> Meter:
+        """Makes instruments."""
+        return self._provider.get_meter(SCOPE_NAME, VERSION)
+
+    def stop(self, timeout_s: float) -> None:
+        """Export once more, and end."""
+        self._provider.shutdown(timeout_millis=timeout_s * 1000)
+
+
+class _Counted(MetricExporter):
+    """Counts failures; sums are cumulative whatever the environment says."""
+
+    def __init__(self, exporter: MetricExporter, metrics: NotifyMetrics) -> None:
+        super().__init__()
+        self._exporter = exporter
+        self._metrics = metrics
+
+    def export(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,
+        **options: Any,
+    ) -> MetricExportResult:
+        result = self._exporter.export(metrics_data, timeout_millis, **options)
+        if result is not MetricExportResult.SUCCESS:
+            self._metrics.metric_failures.inc()
+        return result
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **options: Any) -> None:
+        self._exporter.shutdown(timeout_millis, **options)

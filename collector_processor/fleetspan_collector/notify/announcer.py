@@ -1,0 +1,222 @@
+"""Tells others of findings and runs, after they are durable and without anybody waiting.
+
+::
+
+    announce ─► clerk ─► worker ─► command          one worker, and thread, per destination
+                 │  ▲    worker ─► webhook
+                 ▼  │    worker ─► OTLP
+               the record in the store
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import prometheus_client
+
+from fleetspan_collector._errors import UsageError
+from fleetspan_collector.config import Endpoint, Settings
+from fleetspan_collector.config._hook import Hook
+from fleetspan_collector.notify._clerk import Clerk
+from fleetspan_collector.notify._command import Command
+from fleetspan_collector.notify._destination import Destination
+from fleetspan_collector.notify._figures import Figures
+from fleetspan_collector.notify._record import Record
+from fleetspan_collector.notify._webhook import Webhook
+from fleetspan_collector.notify._worker import Backoff, Worker
+from fleetspan_collector.notify.batch import AnalysisBatch
+from fleetspan_collector.notify.metrics import NotifyMetrics
+from fleetspan_collector.processors.run import Run
+from fleetspan_collector.processors.writing import Written
+from fleetspan_collector.store._engine import Engine
+
+if TYPE_CHECKING:
+    from fleetspan_collector.notify._otlp import OtlpMetrics
+
+logger = logging.getLogger("fleetspan.notify")
+
+_STOP_S: Final = 5.0
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Announcer:
+    """Tells every destination of the settings of what an analysis has found.
+
+    Args:
+        engine: Any connection to the store; it opens its own when somebody is to be told.
+        settings: Who is to be told of what.
+        registry: Where it counts; also gets findings and runs in figures.
+        backoff: How long to wait between attempts.
+
+    Raises:
+        UsageError: When a hook or the OTLP endpoint cannot be used.
+
+    Attributes:
+        wants_live: Whether somebody is told, so that runs are worth looking at while they
+            still go on.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        registry: prometheus_client.CollectorRegistry,
+        *,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._metrics = NotifyMetrics(registry)
+        self._figures = Figures(registry)
+        self._otlp_metrics: OtlpMetrics | None = None
+        destinations = [_destination(hook, settings) for hook in settings.notify_hooks]
+        if settings.notify_otlp_endpoint:
+            _refuse_itself(settings)
+            # Here: it brings OpenTelemetry's exporters with it.
+            from fleetspan_collector.notify._otlp import Otlp
+
+            destinations.append(Otlp(settings, self._metrics))
+        keep_s = settings.notify_keep_trying_hours * 3600
+        self._clerk = Clerk(keep_s, self._metrics)
+        self._workers = [
+            Worker(each, record=self._clerk.note, keep_s=keep_s, backoff=backoff)
+            for each in destinations
+        ]
+        self.wants_live = bool(destinations)
+
+    def start(self) -> None:
+        """Begin to tell, first of what was not told before the last stop."""
+        if self._settings.notify_otlp_endpoint:
+            from fleetspan_collector.notify._otlp import OtlpMetrics
+
+            self._otlp_metrics = OtlpMetrics(self._settings, self._metrics)
+            self._figures.attach(self._otlp_metrics.meter)
+        if not self._workers:
+            return
+        record = Record(self._engine.another())
+        names = [worker.destination.name for worker in self._workers]
+        try:
+            since_ms = record.since(names)
+        except BaseException:
+            record.close()
+            raise
+        for worker in self._workers:
+            worker.start()
+        self._clerk.start(record, self._workers, since_ms)
+
+    def stop(self, timeout_s: float = _STOP_S) -> None:
+        """End what is under way and write down what was tried.
+
+        What was not told is in the store, and is told after the next start.
+
+        Args:
+            timeout_s: What does not end in so many seconds is left behind.
+        """
+        until_s = time.monotonic() + timeout_s
+        for worker in self._workers:
+            worker.stop()
+        metrics, self._otlp_metrics = self._otlp_metrics, None
+        exporting: threading.Thread | None = None
+        if metrics is not None:
+            # Beside: an endpoint that is down must not hold up the record.
+            exporting = _beside(lambda: metrics.stop(timeout_s))
+        # The record gets its share of the time even when a destination takes all of its.
+        share_s = timeout_s / 2 / max(len(self._workers), 1)
+        for worker in self._workers:
+            if not worker.join(share_s):
+                logger.warning("%s has not ended in time", worker.destination.name)
+        if self._workers and not self._clerk.stop(max(until_s - time.monotonic(), 0)):
+            logger.warning("the record of deliveries was not written in time")
+        if exporting is not None:
+            exporting.join(max(until_s - time.monotonic(), 0))
+
+    def analysed(self, runs: Sequence[Run], written: Written) -> None:
+        """Follow an analysis: as `announce`, for the scheduler."""
+        self.announce(
+            AnalysisBatch(
+                findings=written.findings,
+                analyses=written.analyses,
+                facts=[run.facts for run in runs],
+            )
+        )
+
+    def announce(self, batch: AnalysisBatch) -> None:
+        """Take what is in the store by now; returns at once and never raises."""
+        try:
+            self._figures.count(batch)
+            if self._workers:
+                self._clerk.take(batch)
+        except Exception:
+            logger.exception("an analysis could not be announced")
+
+
+def _destination(hook: Hook, settings: Settings) -> Destination:
+    if hook.url:
+        try:
+            return Webhook(hook, _secret(hook))
+        except ValueError as problem:
+            raise _unusable(hook, str(problem)) from None
+    if shutil.which(hook.command[0]) is None:
+        raise _unusable(hook, f"there is no program {hook.command[0]!r}")
+    return Command(hook, {"FLEETSPAN_DATA": str(settings.data)})
+
+
+def _secret(hook: Hook) -> str:
+    """The secret of a webhook; ``""`` when it has none.
+
+    Raises:
+        UsageError: When it cannot be had.
+    """
+    if hook.secret_env:
+        secret = os.environ.get(hook.secret_env, "").strip()
+        where = f"the environment variable {hook.secret_env}"
+    elif hook.secret_file:
+        where = f"the file {hook.secret_file}"
+        try:
+            secret = Path(hook.secret_file).expanduser().read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise _unusable(hook, f"{where} cannot be read: {why}") from None
+    else:
+        return ""
+    if not secret:
+        raise _unusable(hook, f"{where} holds no secret")
+    return secret
+
+
+def _unusable(hook: Hook, because: str) -> UsageError:
+    return UsageError(
+        f"the hook {hook.name!r} cannot be used",
+        because=because,
+        suggestion="correct it in notify_hooks: fleetspan config show --origin",
+    )
+
+
+def _refuse_itself(settings: Settings) -> None:
+    """What this collector tells must not come back to it as something to look at."""
+    parts = urlsplit(settings.notify_otlp_endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    own: list[Endpoint | None] = [settings.grpc, settings.http]
+    if parts.hostname in _LOOPBACK and any(
+        each is not None and each.port == port for each in own
+    ):
+        raise UsageError(
+            "the setting 'notify_otlp_endpoint' cannot be used",
+            because=f"{settings.notify_otlp_endpoint} is this collector itself, which "
+            "has its findings already",
+            suggestion="name another receiver, or leave it empty",
+        )
+
+
+def _beside(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name="fleetspan-notify-stop", daemon=True)
+    thread.start()
+    return thread
