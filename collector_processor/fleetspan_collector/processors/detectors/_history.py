@@ -2,16 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Final, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fleetspan_collector.processors.baselines import Baseline, Kind, Measure
-from fleetspan_collector.processors.run import Run
+from fleetspan_collector.processors.run import Indexes, Run
 
 _LEAST: Final = 1e-3
 """Seconds, or dollars, below which two values are the same."""
-_HUNDREDTH: Final = NormalDist().inv_cdf(0.99)
+_NORMAL: Final = NormalDist()
+_HUNDREDTH: Final = _NORMAL.inv_cdf(0.99)
+_OF_MEDIAN: Final = 1.2533
+"""Deviation of a median of n normal values, times the root of n."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Things of a run that have one history.
+
+    Attributes:
+        kind: ``model``, ``tool``, ``agent`` or ``run``.
+        subject: Name of the model, the tool, the agents or the run.
+        rows: Which they are, in the caller's own numbering.
+        values: Seconds or dollars of each.
+        history: What has been usual.
+    """
+
+    kind: str
+    subject: str
+    rows: Indexes
+    values: NDArray[np.float64]
+    history: Baseline
+
+    @property
+    def middle(self) -> float:
+        """The middle one of the values."""
+        return float(np.median(self.values))
+
+    @property
+    def excess(self) -> float:
+        """By how much all values together are above the middle of the history."""
+        return float(np.sum(self.values) - len(self.values) * self.history.p50)
+
+    @property
+    def ratio(self) -> float:
+        """By what to multiply the values so that they are usual; at most 1."""
+        return min(self.history.p50 / max(self.middle, 1e-9), 1.0)
+
+    def is_beyond(self, factor: float, looked_at: int) -> bool:
+        """Whether the middle one passes a factor, and what chance explains."""
+        history, middle = self.history, self.middle
+        if len(self.values) > 1 and middle <= history.p90:
+            # Things of one run are alike: together they may all be at the upper end.
+            return False
+        limit = beyond_chance(history, looked_at=looked_at, together=len(self.values))
+        return middle >= factor * history.p50 and middle > limit
 
 
 def enough_of(
@@ -36,22 +87,49 @@ def enough_of(
     return found
 
 
-def beyond_chance(history: Baseline, looked_at: int) -> float:
-    """What only one in a hundred runs passes by chance, if durations are log-normal.
+def groups_of(
+    run: Run,
+    kind: str,
+    subjects: Iterable[tuple[str, Indexes]],
+    values: NDArray[np.float64],
+    measure: str = "seconds",
+) -> list[Group]:
+    """Return the groups that have history enough.
 
-    That is the 99th percentile of the history where one value is looked at, and as much
-    further out as it takes where a run has many: with a hundred values something is
-    always above its 99th percentile.
+    Args:
+        run: The run.
+        kind: Their kind.
+        subjects: Names, and the rows that have them.
+        values: The value of each row.
+        measure: ``seconds`` or ``usd``.
+    """
+    return [
+        Group(
+            kind=kind, subject=subject, rows=rows, values=values[rows], history=history
+        )
+        for subject, rows in subjects
+        if len(rows) and (history := enough_of(run, kind, subject, measure)) is not None
+    ]
+
+
+def beyond_chance(history: Baseline, *, looked_at: int, together: int = 1) -> float:
+    """What only one in a hundred runs passes by chance, if values are log-normal.
+
+    That is the 99th percentile of the history where one value is looked at; further out
+    where a run has many (of a hundred one always passes it), and nearer for the middle
+    one of several.
 
     Args:
         history: What has been usual.
-        looked_at: How many values of the run are held against it.
+        looked_at: How many values of the run are held against their history.
+        together: Of how many values the one that is looked at is the middle.
     """
     middle = max(history.p50, _LEAST)
     reach = max(history.p99 / middle, 1.0)
-    return float(middle * reach ** (_quantile(looked_at) / _HUNDREDTH))
+    width = _OF_MEDIAN / together**0.5 if together > 1 else 1.0
+    return float(middle * reach ** (width * _quantile(looked_at) / _HUNDREDTH))
 
 
 @lru_cache(maxsize=4096)
 def _quantile(looked_at: int) -> float:
-    return NormalDist().inv_cdf(1 - 0.01 / max(looked_at, 1))
+    return _NORMAL.inv_cdf(1 - 0.01 / max(looked_at, 1))

@@ -1,25 +1,29 @@
-"""A run, agent, tool or model call that took longer, or cost more, than it usually does.
+"""What took longer, or cost more, than it usually does: a tool, a model, an agent, a run.
 
-**Rule.** Against its own history (`run.context.baselines`, at least
-``detect_slower_than_usual_samples`` samples from ``detect_slower_than_usual_runs`` runs),
-something is slower than usual when it took ``detect_slower_than_usual_factor`` times its
-middle and ``detect_slower_than_usual_seconds`` more than it, and more than chance explains:
-above the 99th percentile for one value, and further out the more values of the kind the run
-has (`_history.beyond_chance`). A tool or a model is also slower when the middle one of at
-least five of its calls passes the factor and the 90th percentile, and they lost so many
-seconds together. Runs and agents are dearer likewise (``detect_slower_than_usual_usd``).
+**Rule.** Held against its own history (`run.context.baselines`, at least
+``detect_slower_than_usual_samples`` samples from ``detect_slower_than_usual_runs`` runs). Of
+the calls of a tool or a model, and of the agents of one name, the middle one counts: a
+single one that is out of line is a dominating step or a straggler. It is slower than usual
+when it passes ``detect_slower_than_usual_factor`` times the middle of its history and what
+chance explains (`_history.beyond_chance`: the 99th percentile where there is one value), and
+all together lost ``detect_slower_than_usual_seconds``.
 
-Only the deepest cause is named: an agent is not when slow calls of its sub-tree explain
-half of its excess, nor is the run.
+An agent's time is without its waits, its sub-agents and single steps beyond chance, and an
+agent that took more steps did more, not slower. Only the deepest cause is named: an agent is
+not where its tools or its model explain half of its excess, nor is the run. Where nearly all
+tools and models are slow, it is the whole run that is, and one finding.
+
+Agents and runs are dearer than usual likewise (``detect_slower_than_usual_usd``; the detail
+``measure`` says which it is).
 
 **Threshold.** The original compares with a baseline that a user records by hand, from 20 %
-on, which is within the noise of two runs of one task (wall times of 239 recorded runs have
-their 95th percentile at 2.5 times the middle). Twice the middle and beyond the 99th
-percentile is not.
+on, which two runs of one task differ by (in 239 recorded runs the 95th percentile of the
+wall time is 2.5 times the middle). Twice the middle and beyond chance is not.
 
-**Evidence.** The calls, or the agent; for the run its topmost agent.
+**Evidence.** The calls, or the agents; for the run the agents.
 
-**Saving.** `what_if` each had lasted as usual; of dollars what is beyond the middle.
+**Saving.** `what_if` each were as much shorter as brings the middle one to what is usual.
+Of dollars, what is beyond the middle of the history.
 
 **False alarms.** At most 5 % of healthy runs: a first task of a larger size.
 """
@@ -29,31 +33,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.baselines import Baseline
 from fleetspan_collector.processors.critical_path import (
+    Category,
+    Change,
     path_of,
     timeline_of,
     what_if,
 )
+from fleetspan_collector.processors.detectors._agent_time import (
+    by_agent,
+    did_more,
+    own_pace_s,
+    step_agents,
+    usual_steps_s,
+)
 from fleetspan_collector.processors.detectors._failures import failed_calls
-from fleetspan_collector.processors.detectors._history import beyond_chance, enough_of
+from fleetspan_collector.processors.detectors._history import (
+    Group,
+    enough_of,
+    groups_of,
+)
 from fleetspan_collector.processors.detectors._lasting import agent_lasts
+from fleetspan_collector.processors.detectors._slower_findings import (
+    agents_finding,
+    run_finding,
+    steps_finding,
+)
 from fleetspan_collector.processors.detectors._steps import Seconds, steps_of
-from fleetspan_collector.processors.finding import Finding, Severity
+from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.run import NONE, Indexes, Run
 
-_SHOWN = 200
-_TOGETHER = 5
-_ADVICE = {
-    "tool": "See what changed in what the tool talks to, or in what it is asked for.",
-    "model": "See whether the provider was slow, or was asked for more than before.",
-    "agent": "Compare with an earlier run of this agent: its time ledger tells which "
-    "part grew.",
-    "run": "Compare with an earlier run: the time ledgers tell which part grew.",
-}
+_NEARLY_ALL = 0.8
+"""Share of a run's steps that are of slow kinds, from which the whole run is slow."""
 
 
 class SlowerThanUsual:
@@ -64,222 +78,207 @@ class SlowerThanUsual:
 
     def __init__(self, settings: ProcessorSettings) -> None:
         self._factor = settings.detect_slower_than_usual_factor
-        self._least = {
-            "seconds": settings.detect_slower_than_usual_seconds,
-            "usd": settings.detect_slower_than_usual_usd,
-        }
+        self._seconds = settings.detect_slower_than_usual_seconds
+        self._usd = settings.detect_slower_than_usual_usd
 
     def findings(self, run: Run) -> Iterable[Finding]:
         """Look at one run."""
-        if not run.context.baselines.known or run.facts.open:
+        if not run.context.baselines.known or run.facts.open or not run.agents.count:
             return
-        explained_s = np.zeros(run.agents.count + 1)
-        yield from self._steps(run, explained_s)
-        _hand_up(run, explained_s)
-        dearer_usd = np.zeros(run.agents.count + 1)
-        yield from self._agents(run, "seconds", _agent_seconds(run), explained_s)
-        yield from self._agents(run, "usd", _agent_usd(run), dearer_usd)
-        wall_s = path_of(run).wall_s
-        yield from self._run(run, "seconds", wall_s, float(explained_s.max()))
-        if run.facts.cost_usd is not None:
-            cost_usd = float(run.facts.cost_usd)
-            yield from self._run(run, "usd", cost_usd, float(dearer_usd.sum()))
+        yield from self._slower(run)
+        yield from self._dearer(run)
 
-    def _beyond(
-        self, value: float, history: Baseline, looked_at: int, measure: str
-    ) -> bool:
-        return (
-            value - history.p50 >= self._least[measure]
-            and value >= self._factor * history.p50
-            and value > beyond_chance(history, looked_at)
-        )
+    def _slower(self, run: Run) -> Iterator[Finding]:
+        groups = _step_groups(run)
+        slow = [each for each in groups if each.is_beyond(self._factor, len(groups))]
+        if _nearly_all(run, groups, slow):
+            yield from self._whole_run(run, groups)
+            return
+        slow = [each for each in slow if each.excess >= self._seconds]
+        explained_s = np.zeros(run.agents.count)
+        saved_s = 0.0
+        for group in slow:
+            finding = steps_finding(run, group, what_if(run, *_as_usual(run, [group])))
+            saved_s += finding.seconds or 0.0
+            explained_s += _excess_by_agent(run, group)
+            yield finding
+        for finding in self._slower_agents(run, explained_s):
+            saved_s += finding.seconds or 0.0
+            yield finding
+        yield from self._slower_run(run, saved_s)
 
-    def _steps(self, run: Run, explained_s: Seconds) -> Iterator[Finding]:
-        steps = steps_of(run)
-        counted = ~np.isnan(steps.work_s)
-        counted[: steps.calls] &= ~failed_calls(run)
-        for kind, (sort, subject) in enumerate(steps.kinds):
-            history = enough_of(run, sort, subject)
-            if history is None:
+    def _whole_run(self, run: Run, groups: list[Group]) -> Iterator[Finding]:
+        saved = what_if(run, *_as_usual(run, groups))
+        if saved.saved_s >= self._seconds:
+            rows = np.arange(run.agents.count)
+            yield run_finding(
+                run,
+                "seconds",
+                took=path_of(run).wall_s,
+                usual=saved.wall_s,
+                saved=saved.saved_s,
+                agents=rows,
+            )
+
+    def _slower_agents(self, run: Run, explained_s: Seconds) -> Iterator[Finding]:
+        names = _agents_by_name(run)
+        if all(enough_of(run, "agent", name) is None for name, _ in names):
+            return
+        usual_s = usual_steps_s(run)
+        groups = groups_of(run, "agent", names, own_pace_s(run))
+        for group in groups:
+            usual = group.history.p50
+            if (
+                group.excess < self._seconds
+                or not group.is_beyond(self._factor, len(groups))
+                or float(explained_s[group.rows].sum()) >= group.excess / 2
+                or did_more(float(np.median(usual_s[group.rows])), usual)
+            ):
                 continue
-            mine = np.flatnonzero(counted & (steps.kind == kind))
-            took_s = steps.work_s[mine]
-            slow = mine[self._slow(took_s, history)]
-            if len(slow):
-                explained_s += _excess_by_agent(run, slow, history.p50)
-                yield self._step_finding(run, sort, subject, slow, history)
+            yield agents_finding(run, group, "seconds", _agents_saved_s(run, group))
 
-    def _slow(self, took_s: Seconds, history: Baseline) -> NDArray[np.bool_]:
-        excess_s = took_s - history.p50
-        least_s = self._least["seconds"]
-        if len(took_s) >= _TOGETHER:
-            middle_s = float(np.median(took_s))
-            longer = middle_s >= self._factor * history.p50 and middle_s > history.p90
-            if longer and excess_s.sum() >= least_s:
-                return np.ones(len(took_s), dtype=bool)
-        slow: NDArray[np.bool_] = (
-            (excess_s >= least_s)
-            & (took_s >= self._factor * history.p50)
-            & (took_s > beyond_chance(history, len(took_s)))
+    def _slower_run(self, run: Run, explained_s: float) -> Iterator[Finding]:
+        path, name = path_of(run), run.facts.name
+        history = enough_of(run, "run", name)
+        if history is None:
+            return
+        waits_s = path.seconds[Category.BACKOFF] + path.seconds[Category.PERMISSION]
+        took_s = path.wall_s - waits_s
+        group = _single("run", name, took_s, history)
+        if (
+            group.excess >= self._seconds
+            and group.is_beyond(self._factor, 1)
+            and explained_s < group.excess / 2
+            and not did_more(float(usual_steps_s(run).sum()), history.p50)
+        ):
+            yield run_finding(
+                run,
+                "seconds",
+                took=path.wall_s,
+                usual=history.p50,
+                saved=group.excess,
+                agents=_topmost(run),
+            )
+
+    def _dearer(self, run: Run) -> Iterator[Finding]:
+        usd = _own_usd(run)
+        groups = groups_of(run, "agent", _agents_by_name(run), usd, "usd")
+        explained = 0.0
+        for group in groups:
+            if group.excess >= self._usd and group.is_beyond(self._factor, len(groups)):
+                explained += group.excess
+                yield agents_finding(run, group, "usd", group.excess)
+        history = enough_of(run, "run", run.facts.name, "usd")
+        if history is None or run.facts.cost_usd is None:
+            return
+        group = _single("run", run.facts.name, float(run.facts.cost_usd), history)
+        if (
+            group.excess >= self._usd
+            and group.is_beyond(self._factor, 1)
+            and explained < group.excess / 2
+        ):
+            yield run_finding(
+                run,
+                "usd",
+                took=group.middle,
+                usual=history.p50,
+                saved=group.excess,
+                agents=_topmost(run),
+            )
+
+
+def _step_groups(run: Run) -> list[Group]:
+    steps, tools = steps_of(run), run.tool_calls
+    failed = np.concatenate(
+        (
+            failed_calls(run),
+            (tools.floats("Success") == 0) | (tools.strings("Error") != ""),
         )
-        return slow
-
-    def _step_finding(
-        self, run: Run, sort: str, subject: str, slow: Indexes, history: Baseline
-    ) -> Finding:
-        steps = steps_of(run)
-        took_s = steps.work_s[slow]
-        middle_s = float(np.median(took_s))
-        # Each as much shorter as brings the middle one to what is usual.
-        ratio = min(history.p50 / max(middle_s, 1e-9), 1.0)
-        saved = what_if(
+    )
+    # What failed is over sooner, or after a time-out: the history has none of it.
+    counted = ~np.isnan(steps.work_s) & ~failed
+    return [
+        group
+        for kind, (sort, subject) in enumerate(steps.kinds)
+        if enough_of(run, sort, subject) is not None
+        for group in groups_of(
             run,
-            *(
-                steps.lasts(step, seconds)
-                for step, seconds in zip(
-                    slow.tolist(), (took_s * ratio).tolist(), strict=True
-                )
-            ),
+            sort,
+            [(subject, np.flatnonzero(counted & (steps.kind == kind)))],
+            steps.work_s,
         )
-        shown = slow[:_SHOWN]
-        calls = shown[shown < steps.calls]
-        tools = shown[shown >= steps.calls] - steps.calls
-        return Finding(
-            location=f"{sort}:{subject}",
-            severity=_severity(middle_s / max(history.p50, 1e-9)),
-            what=f"{len(slow)} {sort} call{'s' if len(slow) > 1 else ''} ({subject}) took "
-            f"{middle_s:.1f} s in the middle, where {history.p50:.1f} s is usual; the "
-            f"run is {saved.saved_s:.0f} s longer for it.",
-            advice=_ADVICE[sort],
-            calls=tuple(calls.tolist()),
-            tools=tuple(tools.tolist()),
-            seconds=saved.saved_s,
-            usd=0.0,
-            details={
-                "measure": "seconds",
-                "took": round(middle_s, 3),
-                **_usual(history),
-            },
-        )
-
-    def _agents(
-        self, run: Run, measure: str, values: Seconds, explained: Seconds
-    ) -> Iterator[Finding]:
-        names = _subjects(run)
-        numbers: dict[str, list[int]] = {}
-        for agent, name in enumerate(names):
-            numbers.setdefault(name, []).append(agent)
-        for name, rows in numbers.items():
-            history = enough_of(run, "agent", name, measure)
-            if history is None:
-                continue
-            for agent in rows:
-                value = float(values[agent])
-                if not self._beyond(value, history, len(rows), measure):
-                    continue
-                excess = value - history.p50
-                if explained[agent] >= excess / 2:
-                    continue
-                explained[agent] = max(explained[agent], excess)
-                yield _agent_finding(run, agent, measure, value, history)
-
-    def _run(
-        self, run: Run, measure: str, value: float, explained: float
-    ) -> Iterator[Finding]:
-        history = enough_of(run, "run", run.facts.name, measure)
-        if history is None or not self._beyond(value, history, 1, measure):
-            return
-        excess = value - history.p50
-        if explained >= excess / 2:
-            return
-        slower = measure == "seconds"
-        yield Finding(
-            location=f"run:{measure}",
-            severity=_severity(value / max(history.p50, 1e-9)),
-            what=f"The run {_said(measure, value, history)}.",
-            advice=_ADVICE["run"],
-            agents=tuple(np.flatnonzero(run.tree.parent == NONE)[:1].tolist()),
-            seconds=excess if slower else 0.0,
-            usd=0.0 if slower else excess,
-            details={"measure": measure, "took": round(value, 6), **_usual(history)},
-        )
+    ]
 
 
-def _agent_finding(
-    run: Run, agent: int, measure: str, value: float, history: Baseline
-) -> Finding:
-    slower = measure == "seconds"
-    saved = what_if(run, *agent_lasts(run, agent, history.p50)) if slower else None
-    name, key = _subjects(run)[agent], run.agents.strings("AgentId")[agent]
-    return Finding(
-        location=f"agent:{key}:{measure}",
-        severity=_severity(value / max(history.p50, 1e-9)),
-        what=f"Agent {name} {_said(measure, value, history)}.",
-        advice=_ADVICE["agent"],
-        agents=(agent,),
-        seconds=saved.saved_s if saved else 0.0,
-        usd=0.0 if slower else value - history.p50,
-        details={"measure": measure, "took": round(value, 6), **_usual(history)},
+def _nearly_all(run: Run, groups: list[Group], slow: list[Group]) -> bool:
+    """Whether models and tools alike are slow, nearly all of them."""
+    if len({each.kind for each in slow}) < 2:
+        return False
+    of_slow = sum(len(each.rows) for each in slow)
+    return of_slow >= _NEARLY_ALL * sum(len(each.rows) for each in groups)
+
+
+def _as_usual(run: Run, groups: list[Group]) -> list[Change]:
+    """The steps of groups, each as much shorter as makes the middle one usual."""
+    steps = steps_of(run)
+    changes: list[Change] = []
+    ratio = 1.0
+    if len(groups) > 1:
+        # One cause slows all: many steps tell better by how much than few.
+        of_each = [each.values / max(each.history.p50, 1e-3) for each in groups]
+        ratio = 1 / max(float(np.median(np.concatenate(of_each))), 1.0)
+    for group in groups:
+        by = ratio if len(groups) > 1 else group.ratio
+        for step, took_s in zip(
+            group.rows.tolist(), (group.values * by).tolist(), strict=True
+        ):
+            changes.append(steps.lasts(step, took_s))
+    return changes
+
+
+def _excess_by_agent(run: Run, group: Group) -> Seconds:
+    excess_s = np.maximum(group.values - group.history.p50, 0)
+    return by_agent(run, step_agents(run)[group.rows], excess_s)
+
+
+def _agents_saved_s(run: Run, group: Group) -> float:
+    wall_s = _wall_s(run)
+    changes: list[Change] = []
+    for agent, pace_s in zip(group.rows.tolist(), group.values.tolist(), strict=True):
+        shorter_s = pace_s * (1 - group.ratio)
+        changes.extend(agent_lasts(run, agent, float(wall_s[agent]) - shorter_s))
+    return what_if(run, *changes).saved_s
+
+
+def _single(kind: str, subject: str, value: float, history: Baseline) -> Group:
+    return Group(
+        kind=kind,
+        subject=subject,
+        rows=np.zeros(1, dtype=np.int64),
+        values=np.array([value]),
+        history=history,
     )
 
 
-def _said(measure: str, value: float, history: Baseline) -> str:
-    if measure == "seconds":
-        return f"took {value:.0f} s, where {history.p50:.0f} s is usual"
-    return f"cost {value:.2f} USD, where {history.p50:.2f} USD is usual"
-
-
-def _usual(history: Baseline) -> dict[str, str | int | float]:
-    return {
-        "usual": round(history.p50, 6),
-        "p99": round(history.p99, 6),
-        "samples": history.samples,
-    }
-
-
-def _severity(ratio: float) -> Severity:
-    if ratio >= 10:
-        return Severity.HIGH
-    return Severity.MEDIUM if ratio >= 3 else Severity.LOW
-
-
-def _subjects(run: Run) -> list[str]:
-    """The names under which the history of agents is kept."""
+def _agents_by_name(run: Run) -> list[tuple[str, Indexes]]:
+    """The names under which the history of agents is kept, and who has them."""
     names, types = run.agents.strings("Name"), run.agents.strings("Type")
-    return [name or kind for name, kind in zip(names, types, strict=True)]
+    rows: dict[str, list[int]] = {}
+    for agent, (name, kind) in enumerate(zip(names, types, strict=True)):
+        rows.setdefault(name or kind, []).append(agent)
+    return [(name, np.array(each, dtype=np.int64)) for name, each in rows.items()]
 
 
-def _agent_seconds(run: Run) -> Seconds:
+def _own_usd(run: Run) -> Seconds:
+    usd = np.nan_to_num(run.llm_calls.floats("CostUsd"))
+    return by_agent(run, run.tree.call_agent, usd)
+
+
+def _wall_s(run: Run) -> Seconds:
     timeline = timeline_of(run)
     took: Seconds = (timeline.agent_end - timeline.agent_start) / 1e9
     return took
 
 
-def _agent_usd(run: Run) -> Seconds:
-    """What each agent's own calls cost."""
-    owner = run.tree.call_agent
-    usd = run.llm_calls.floats("CostUsd")
-    counts = (owner != NONE) & ~np.isnan(usd)
-    return np.bincount(owner[counts], usd[counts], minlength=run.agents.count)
-
-
-def _excess_by_agent(run: Run, slow: Indexes, usual_s: float) -> Seconds:
-    """Seconds beyond the usual by agent; nobody's in one more place at the end."""
-    steps = steps_of(run)
-    owner = np.concatenate((run.tree.call_agent, run.tree.tool_agent))[slow]
-    excess_s = np.maximum(steps.work_s[slow] - usual_s, 0)
-    return np.bincount(
-        np.where(owner == NONE, run.agents.count, owner),
-        excess_s,
-        minlength=run.agents.count + 1,
-    )
-
-
-def _hand_up(run: Run, explained_s: Seconds) -> None:
-    """Add what explains a sub-agent to all above it, in place."""
-    if not explained_s.any():
-        return
-    parent, depth = run.tree.parent.tolist(), run.tree.depth
-    for agent in np.argsort(-depth, kind="stable").tolist():
-        if parent[agent] != NONE:
-            explained_s[parent[agent]] += explained_s[agent]
+def _topmost(run: Run) -> Indexes:
+    return np.flatnonzero(run.tree.parent == NONE)[:1]

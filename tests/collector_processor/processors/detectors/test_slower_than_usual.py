@@ -82,8 +82,16 @@ def test_too_little_history_says_nothing(samples: int, runs: int) -> None:
 def test_many_values_have_more_chances() -> None:
     """The more calls, the further out: with 100 it is the 9,999th of 10,000."""
     usual = history(1, 3, 10)
-    assert beyond_chance(usual, 1) == pytest.approx(10)
-    assert beyond_chance(usual, 100) == pytest.approx(39.7, abs=0.1)
+    assert beyond_chance(usual, looked_at=1) == pytest.approx(10)
+    assert beyond_chance(usual, looked_at=100) == pytest.approx(39.7, abs=0.1)
+
+
+def test_the_middle_of_many_varies_less() -> None:
+    """The middle one of a hundred has an eighth of the deviation of one."""
+    usual = history(1, 3, 10)
+    assert beyond_chance(usual, looked_at=1, together=100) == pytest.approx(
+        1.335, abs=0.001
+    )
 
 
 def test_a_model_that_is_slow_all_along_is_slower() -> None:

@@ -1,0 +1,75 @@
+"""What of an agent's time can be called slow: the rest is explained by something else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fleetspan_collector.processors.critical_path import Category, ledgers_of
+from fleetspan_collector.processors.detectors._failures import failed_calls
+from fleetspan_collector.processors.detectors._history import beyond_chance, enough_of
+from fleetspan_collector.processors.detectors._steps import Seconds, steps_of
+from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
+
+_MORE = 1.2
+"""So many times the usual time of an agent, at the usual time of each step, is more work."""
+
+
+def waits_s(run: Run) -> Seconds:
+    """By agent: seconds of back-off, of waiting for permission, and of failed calls."""
+    ledgers = ledgers_of(run)
+    waits: Seconds = (
+        ledgers.seconds[Category.BACKOFF] + ledgers.seconds[Category.PERMISSION]
+    )
+    failed = np.flatnonzero(failed_calls(run))
+    if len(failed):
+        took_s = np.nan_to_num(steps_of(run).work_s[failed])
+        waits = waits + by_agent(run, run.tree.call_agent[failed], took_s)
+    return waits
+
+
+def own_pace_s(run: Run) -> Seconds:
+    """By agent: its time without waits, sub-agents, and single steps beyond chance."""
+    ledgers, steps = ledgers_of(run), steps_of(run)
+    own_s = ledgers.wall_s - ledgers.seconds[Category.SUBAGENT] - waits_s(run)
+    owner = step_agents(run)
+    for kind, (sort, subject) in enumerate(steps.kinds):
+        history = enough_of(run, sort, subject)
+        if history is None:
+            continue
+        mine = np.flatnonzero(steps.kind == kind)
+        limit = beyond_chance(history, looked_at=len(mine))
+        far = mine[np.nan_to_num(steps.work_s[mine]) > limit]
+        if len(far):
+            own_s = own_s - by_agent(run, owner[far], steps.work_s[far] - history.p50)
+    pace: Seconds = np.maximum(own_s, 0)
+    return pace
+
+
+@per_run
+def step_agents(run: Run) -> Indexes:
+    """The agent of each step, -1 for none."""
+    return np.concatenate((run.tree.call_agent, run.tree.tool_agent))
+
+
+def usual_steps_s(run: Run) -> Seconds:
+    """By agent: seconds that its steps would take if each took what is usual."""
+    steps = steps_of(run)
+    usual = np.zeros(len(steps.kinds))
+    for kind, (sort, subject) in enumerate(steps.kinds):
+        history = enough_of(run, sort, subject)
+        usual[kind] = history.p50 if history else 0.0
+    took_s = np.where(np.isnan(steps.work_s), 0.0, usual[steps.kind])
+    return by_agent(run, step_agents(run), took_s)
+
+
+def did_more(usual_steps_s: float, usual_s: float) -> bool:
+    """Whether an agent took longer because it took more steps, not slower ones."""
+    return usual_steps_s >= _MORE * usual_s
+
+
+def by_agent(run: Run, owner: Indexes, seconds: Seconds) -> Seconds:
+    """Add up seconds by agent."""
+    owned = owner != NONE
+    return np.bincount(owner[owned], seconds[owned], minlength=run.agents.count).astype(
+        np.float64
+    )
