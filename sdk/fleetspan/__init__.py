@@ -32,6 +32,7 @@ from fleetspan._config import Config
 from fleetspan._errors import ConfigError, FleetspanError
 from fleetspan._guard import suppressed_errors
 from fleetspan._propagation import continue_from, inject, mcp_meta, subprocess_env
+from fleetspan._snapshots import snapshot
 from fleetspan._spans import Agent, Run
 from fleetspan._subscribers import Notice, Subscription, subscribe
 from fleetspan._threads import ContextExecutor, wrap
@@ -61,6 +62,7 @@ __all__ = [
     "mcp_meta",
     "run",
     "shutdown",
+    "snapshot",
     "subprocess_env",
     "subscribe",
     "suppressed_errors",

@@ -97,6 +97,8 @@ class Settings(TypedDict, total=False):
     max_queue_size: int
     exit_timeout_s: float
     set_global: bool
+    snapshot_endpoint: str | None
+    snapshot_wait_s: float
     disabled: bool
 
 
@@ -208,6 +210,11 @@ class Config:
             seconds; 0 does not wait (``FLEETSPAN_EXIT_TIMEOUT_S``).
         set_global: Make our providers OpenTelemetry's global ones where there are none, so
             that other instrumentations are recorded too (``FLEETSPAN_SET_GLOBAL``).
+        snapshot_endpoint: Base address of the collector's OTLP HTTP port, where snapshots
+            go; None: ``endpoint``, else ``OTEL_EXPORTER_OTLP_ENDPOINT``; of port 4317,
+            which is gRPC's, the same host's 4318 (``FLEETSPAN_SNAPSHOT_ENDPOINT``).
+        snapshot_wait_s: Longest that `snapshot` waits until the collector has it, in
+            seconds; 0 does not wait (``FLEETSPAN_SNAPSHOT_WAIT_S``).
         disabled: Record nothing; ``OTEL_SDK_DISABLED`` is its other name
             (``FLEETSPAN_DISABLED``).
     """
@@ -227,6 +234,8 @@ class Config:
     max_queue_size: int = _setting(32_768, _whole)
     exit_timeout_s: float = _setting(3.0, _seconds)
     set_global: bool = _setting(True, _switch)
+    snapshot_endpoint: str | None = _setting(None, _endpoint)
+    snapshot_wait_s: float = _setting(5.0, _seconds)
     disabled: bool = _setting(False, _switch)
 
 

@@ -22,6 +22,7 @@ from fleetspan._providers import Providers, make_providers, refresh_process, ret
 
 if TYPE_CHECKING:
     from fleetspan._metrics import Instruments
+    from fleetspan._snapshots import Outbox
 
 SCOPE_NAME: Final = "fleetspan"
 SCOPE_VERSION: Final = "0.1.0"
@@ -44,6 +45,7 @@ class Runtime:
         clock: Nanoseconds since the epoch.
         deferred: Record metrics and start events on a thread of ours; False: at once, on
             the calling thread.
+        outbox: Where snapshots go; None: to the collector.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Runtime:
         *,
         clock: Callable[[], int] = time.time_ns,
         deferred: bool = True,
+        outbox: Outbox | None = None,
     ) -> None:
         self.config = config
+        self._given_outbox = outbox
         self.providers = providers
         self.clock = clock
         self.capture_content = config.capture_content
@@ -80,9 +84,21 @@ class Runtime:
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._closed = False
+        self._outbox = self._given_outbox
+        self._making_outbox = threading.Lock()
         if self._deferred:
             # A daemon: a program never waits for it, but for its exit handler.
             threading.Thread(target=self._work, name="fleetspan", daemon=True).start()
+
+    @property
+    def outbox(self) -> Outbox:
+        """Where snapshots go; made for the first one."""
+        with self._making_outbox:
+            if self._outbox is None:
+                from fleetspan._snapshot_delivery import Delivery
+
+                self._outbox = Delivery(self.config)
+            return self._outbox
 
     def defer(self, task: Task, argument: Any) -> None:
         """Have ``task(argument)`` called soon, off the calling thread, guarded."""
@@ -117,13 +133,19 @@ class Runtime:
 
     def flush(self, timeout_s: float) -> bool:
         """Send what has been recorded so far, for at most ``timeout_s`` seconds."""
-        return self._await(self._flush_providers, timeout_s)
+        deadline = time.monotonic() + timeout_s
+        done = self._await(self._flush_providers, timeout_s)
+        return self._flush_outbox(deadline) and done
 
     def shut_down(self, timeout_s: float) -> bool:
         """Send what has been recorded, and close what is ours; once is enough."""
         if self._closed:
             return True
+        deadline = time.monotonic() + timeout_s
         done = self._await(self._close_providers, timeout_s)
+        done = self._flush_outbox(deadline) and done
+        if self._outbox is not None:
+            self._outbox.close()
         self._closed = True
         self._wake.set()
         retire(self.providers)
@@ -152,6 +174,11 @@ class Runtime:
         self._hurry.set()
         self._wake.set()
         return finished.wait(timeout_s)
+
+    def _flush_outbox(self, deadline: float) -> bool:
+        if self._outbox is None:
+            return True
+        return self._outbox.flush(max(0.0, deadline - time.monotonic()))
 
     def _flush_providers(self, deadline: float) -> None:
         for provider in (

@@ -79,6 +79,14 @@ RUN_START: Final = "fleetspan.run.start"
 AGENT_START: Final = "fleetspan.agent.start"
 TOOL_START: Final = "fleetspan.tool.start"
 
+# --- ours: the span event of a snapshot
+SNAPSHOT: Final = "fleetspan.snapshot"
+SNAPSHOT_ID: Final = "fleetspan.snapshot.id"
+SNAPSHOT_NAME: Final = "fleetspan.snapshot.name"
+SNAPSHOT_REASON: Final = "fleetspan.snapshot.reason"
+SNAPSHOT_STATE_HASH: Final = "fleetspan.snapshot.state_hash"
+SNAPSHOT_STATE_BYTES: Final = "fleetspan.snapshot.state_bytes"
+
 # --- ours: log events in which the collector tells of runs, and their attributes by the
 # field of the document that they are of
 FINDING: Final = "fleetspan.finding"

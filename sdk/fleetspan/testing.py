@@ -35,6 +35,7 @@ from fleetspan import _runtime, _scope, _subscribers
 from fleetspan._config import Settings, load
 from fleetspan._processors import guarded_span_processors
 from fleetspan._providers import Providers
+from fleetspan._snapshots import Snapshot
 from fleetspan._subscribers import Notice
 
 __all__ = ["Recorded", "capture"]
@@ -70,6 +71,24 @@ class _SteppingClock:
         return self._now
 
 
+class _KeptSnapshots:
+    """Keeps snapshots in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[Snapshot] = []
+
+    def put(self, snapshot: Snapshot, wait_s: float) -> None:
+        """Keep one."""
+        self.kept.append(snapshot)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Nothing ever waits."""
+        return True
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class Recorded:
     """What was recorded inside `capture`.
 
@@ -82,10 +101,12 @@ class Recorded:
         spans: InMemorySpanExporter,
         logs: InMemoryLogRecordExporter,
         metrics: InMemoryMetricReader,
+        snapshots: _KeptSnapshots,
     ) -> None:
         self._spans = spans
         self._logs = logs
         self._metrics = metrics
+        self._snapshots = snapshots
         self.notices: list[Notice] = []
 
     def spans(self) -> list[dict[str, Any]]:
@@ -111,6 +132,26 @@ class Recorded:
                 "attributes": dict(data.log_record.attributes or {}),
             }
             for data in self._logs.get_finished_logs()
+        ]
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """Return the snapshots.
+
+        Returns:
+            Plain dictionaries: ``id``, ``name``, ``reason``, ``run_id``, ``agent_id``,
+            ``kind`` (``bytes``, ``text``, ``json`` or ``""``) and ``state`` (bytes or None).
+        """
+        return [
+            {
+                "id": each.fields["request_id"],
+                "name": each.fields["name"],
+                "reason": each.fields["reason"],
+                "run_id": each.fields["run_id"],
+                "agent_id": each.fields["agent_id"],
+                "kind": each.fields["state_kind"],
+                "state": each.state,
+            }
+            for each in self._snapshots.kept
         ]
 
     def metrics(self) -> dict[str, list[dict[str, Any]]]:
@@ -182,9 +223,10 @@ def capture(**settings: Unpack[Settings]) -> Generator[Recorded]:
     logger.add_log_record_processor(SimpleLogRecordProcessor(logs))
     meter = MeterProvider([reader], resource=nowhere, shutdown_on_exit=False)
     providers = Providers(tracer=tracer, logger=logger, meter=meter)
-    recorded = Recorded(spans, logs, reader)
+    snapshots = _KeptSnapshots()
+    recorded = Recorded(spans, logs, reader, snapshots)
     runtime = _runtime.Runtime(
-        config, providers, clock=_SteppingClock(), deferred=False
+        config, providers, clock=_SteppingClock(), deferred=False, outbox=snapshots
     )
     before = _runtime.replace(runtime)
     inbound_before = _scope.replace_inbound(Context())

@@ -1,0 +1,171 @@
+"""A snapshot of a program's own state, at a moment of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from opentelemetry import trace
+from opentelemetry.context import get_current
+
+from fleetspan import _runtime
+from fleetspan import _semconv as semconv
+from fleetspan._guard import complain, guard
+from fleetspan._scope import enclosing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHUNK_BYTES: Final = 1 << 20
+"""State is sent, and stored, in pieces of this size; a change in one leaves the others."""
+
+_ID_BYTES: Final = 8
+_LONGEST_TEXT: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A snapshot on its way to the collector.
+
+    Attributes:
+        fields: What the collector is told of it, as JSON.
+        state: The state itself; None when it has none.
+        chunks: SHA-256 of each piece of `CHUNK_BYTES` of the state, in order.
+    """
+
+    fields: dict[str, Any]
+    state: bytes | None
+    chunks: Sequence[str]
+
+    def chunk(self, number: int) -> memoryview:
+        """Return a piece of the state, without copying it."""
+        start = number * CHUNK_BYTES
+        return memoryview(self.state or b"")[start : start + CHUNK_BYTES]
+
+
+class Outbox(Protocol):
+    """Where snapshots go."""
+
+    def put(self, snapshot: Snapshot, wait_s: float) -> None:
+        """Take one, and wait at most so long until it has been tried to deliver it."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all are delivered; False when that takes longer."""
+        ...
+
+    def close(self) -> None:
+        """Stop; what is not delivered by now is lost."""
+        ...
+
+
+def snapshot(state: object = None, *, name: str = "", reason: str = "") -> str:
+    """Take a snapshot of where the run stands, with state of your own.
+
+    The collector notes what every agent of the run has done and is doing, and keeps the
+    state byte for byte, once, however often the same one is sent. It is not redacted:
+    give it nothing that must not be stored. It waits until the collector has it, for
+    `Config.snapshot_wait_s` at most; what cannot be delivered is tried again in the
+    background. In a coroutine: ``await asyncio.to_thread(fleetspan.snapshot, state)``.
+
+    Args:
+        state: Bytes, text, or anything that JSON can hold; of any size. None: no state.
+        name: What it is called, of low cardinality, such as ``plan``.
+        reason: Why it is taken.
+
+    Returns:
+        The snapshot's id, for ``fleetspan snapshot show``; ``""`` outside of a run, or
+        when it cannot be taken.
+    """
+    with guard("take a snapshot"):
+        return _take(state, name, reason)
+    return ""
+
+
+def _take(state: object, name: str, reason: str) -> str:
+    runtime = _runtime.current()
+    if runtime.config.disabled:
+        return ""
+    context = get_current()
+    scope, _ = enclosing(context)
+    if not scope.run_id:
+        complain("snapshot", "took none: no run and no agent is at work here")
+        return ""
+    where = trace.get_current_span(context).get_span_context()
+    made = _encoded(state)
+    snapshot_id = os.urandom(_ID_BYTES).hex()
+    kind, data = made if made is not None else ("", None)
+    chunks = _hashes(data) if data is not None else []
+    whole = hashlib.sha256(data).hexdigest() if data is not None else ""
+    at_ns = runtime.clock()
+    taken = Snapshot(
+        fields={
+            "request_id": snapshot_id,
+            "at_unix_nano": at_ns,
+            "trace_id": format(where.trace_id, "032x") if where.is_valid else "",
+            "span_id": format(where.span_id, "016x") if where.is_valid else "",
+            "run_id": scope.run_id,
+            "session_id": scope.session_id or "",
+            "agent_id": scope.agent_id or "",
+            "name": str(name)[:_LONGEST_TEXT],
+            "reason": str(reason)[:_LONGEST_TEXT],
+            "state_kind": kind,
+            "state_hash": whole,
+            "state_bytes": len(data) if data is not None else 0,
+            "state_chunks": chunks,
+        },
+        state=data,
+        chunks=chunks,
+    )
+    with guard("record a snapshot"):
+        trace.get_current_span(context).add_event(
+            semconv.SNAPSHOT, _attributes(taken.fields), at_ns
+        )
+    runtime.outbox.put(taken, runtime.config.snapshot_wait_s)
+    return snapshot_id
+
+
+def _encoded(state: object) -> tuple[str, bytes] | None:
+    """Return the kind of a state, and its bytes.
+
+    Raises:
+        TypeError: When JSON cannot hold it.
+        ValueError: When it contains itself.
+    """
+    if state is None:
+        return None
+    if isinstance(state, bytes):
+        return "bytes", state
+    if isinstance(state, bytearray | memoryview):
+        # A copy: the program may go on writing into it.
+        return "bytes", bytes(state)
+    if isinstance(state, str):
+        return "text", state.encode("utf-8", "surrogatepass")
+    # Nothing stands in for what JSON cannot hold: a state is to be taken up again.
+    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    return "json", text.encode("utf-8", "surrogatepass")
+
+
+def _hashes(data: bytes) -> list[str]:
+    view = memoryview(data)
+    return [
+        hashlib.sha256(view[start : start + CHUNK_BYTES]).hexdigest()
+        for start in range(0, len(data), CHUNK_BYTES)
+    ]
+
+
+def _attributes(fields: dict[str, Any]) -> dict[str, str | int]:
+    found: dict[str, str | int] = {semconv.SNAPSHOT_ID: fields["request_id"]}
+    for attribute, field in (
+        (semconv.SNAPSHOT_NAME, "name"),
+        (semconv.SNAPSHOT_REASON, "reason"),
+        (semconv.SNAPSHOT_STATE_HASH, "state_hash"),
+    ):
+        if fields[field]:
+            found[attribute] = fields[field]
+    if fields["state_hash"]:
+        found[semconv.SNAPSHOT_STATE_BYTES] = fields["state_bytes"]
+    return found
