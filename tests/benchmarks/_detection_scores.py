@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,9 +19,13 @@ IMPLIED: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     # The same call of a tool fails again and again, so nothing is gained by it, and the
     # tool fails in most of its calls.
     ("retry_storm", "tool"): ("no_progress_loop", "failing_tool"),
-    ("no_progress_loop", "same error"): ("failing_tool",),
+    ("no_progress_loop", "same error"): ("retry_storm", "failing_tool"),
+    # Every later call carries the huge result: the context has grown by it.
+    ("oversized_output", "one result"): ("context_growth",),
 }
 """Faults that really are another one too: by fault and variant."""
+
+_STRETCHED: Final = ("straggler", "slower_than_usual")
 
 _RIGHT: Final = 0.5
 """Share of a finding's evidence that has to lie at the planted place."""
@@ -124,15 +128,18 @@ def score_case(
             making, and counted where healthy runs are.
     """
     truth = case.truth
-    implied = IMPLIED.get((truth.detector, truth.variant), ())
     for name, score in scores.items():
-        known = {each.location for each in before.get(name, ())}
+        known = {each.location: each for each in before.get(name, ())}
         if name == truth.detector:
             _score_planted(score, case, found.get(name, ()), known)
-        elif name not in implied:
-            new = [each for each in found.get(name, ()) if each.location not in known]
-            if new:
-                score.count_wrong(f"{truth.detector}/{truth.variant}", new)
+            continue
+        new = [
+            each
+            for each in found.get(name, ())
+            if each.location not in known and not _so(case, name, each)
+        ]
+        if new:
+            score.count_wrong(f"{truth.detector}/{truth.variant}", new)
 
 
 def score_healthy(
@@ -171,16 +178,25 @@ def really_missed(run: Run, finding: Finding) -> bool:
 
 
 def located(run: Run, finding: Finding, truth: Truth) -> bool:
-    """Whether a finding's evidence lies at the planted place, for the most part."""
+    """Whether a finding's evidence lies at the planted place.
+
+    Of the calls and tool calls that it names, half at least; where it names none, the
+    agent that it names first, which is the one that it is about.
+    """
     calls = _ids(run.llm_calls.strings("CallId"), finding.calls)
     tools = _ids(run.tool_calls.strings("ToolCallId"), finding.tools)
-    agents = _ids(run.agents.strings("AgentId"), finding.agents)
     leaves = [(calls, truth.calls), (tools, truth.tools)]
     evidence = sum(len(ids) for ids, place in leaves if place)
     if evidence:
         right = sum(len(ids & place) for ids, place in leaves)
         return right / evidence >= _RIGHT
-    return bool(agents) and len(agents & truth.agents) / len(agents) >= _RIGHT
+    return _about(run, finding) in truth.agents
+
+
+def _about(run: Run, finding: Finding) -> str:
+    if not finding.agents:
+        return ""
+    return str(run.agents.strings("AgentId")[finding.agents[0]])
 
 
 def _ids(ids: Iterable[str], rows: Iterable[int]) -> frozenset[str]:
@@ -189,7 +205,7 @@ def _ids(ids: Iterable[str], rows: Iterable[int]) -> frozenset[str]:
 
 
 def _score_planted(
-    score: Score, case: Case, found: Sequence[Finding], known: set[str]
+    score: Score, case: Case, found: Sequence[Finding], known: Mapping[str, Finding]
 ) -> None:
     truth = case.truth
     right = [each for each in found if located(case.faulty, each, truth)]
@@ -206,18 +222,21 @@ def _score_planted(
     score.located += 1
     if truth.judged:
         score.judged += 1
-        score.within += _savings_right(score, right, truth, case.origin)
+        # What was to be saved at the same place before is not of the fault's making.
+        there = [known[each.location] for each in right if each.location in known]
+        score.within += _savings_right(score, right, there, case)
 
 
 def _savings_right(
-    score: Score, right: Sequence[Finding], truth: Truth, origin: str
+    score: Score, right: Sequence[Finding], before: Sequence[Finding], case: Case
 ) -> bool:
+    truth = case.truth
     all_right = True
     for measure in truth.judged:
         wanted = truth.seconds if measure == "seconds" else truth.usd
-        said = [each.seconds if measure == "seconds" else each.usd for each in right]
-        predicted = math.fsum(each for each in said if each is not None)
-        known = any(each is not None for each in said)
+        said = _savings(right, measure)
+        known = bool(said)
+        predicted = math.fsum(said) - math.fsum(_savings(before, measure))
         difference = abs(predicted - wanted) if known else math.inf
         if wanted > _LEAST[measure]:
             score.errors[measure].append(difference / wanted)
@@ -226,10 +245,41 @@ def _savings_right(
             score.off.append(
                 {
                     "variant": truth.variant,
-                    "origin": origin,
+                    "run": f"{case.origin}, {case.faulty.facts.name}",
                     "measure": measure,
                     "truth": wanted,
                     "predicted": predicted if known else None,
                 }
             )
     return all_right
+
+
+def _savings(findings: Sequence[Finding], measure: Measure) -> list[float]:
+    said = [each.seconds if measure == "seconds" else each.usd for each in findings]
+    return [each for each in said if each is not None]
+
+
+def _so(case: Case, detector: str, finding: Finding) -> bool:
+    """Whether a finding of another detector than the fault's is right all the same."""
+    truth = case.truth
+    if detector in IMPLIED.get((truth.detector, truth.variant), ()):
+        return True
+    if detector == "straggler":
+        # Whatever holds one of several siblings up makes a straggler of it, or of the
+        # sibling that waits for it.
+        return not truth.agents.isdisjoint(_below(case.faulty, finding))
+    if detector == "dominating_step" and truth.detector in _STRETCHED:
+        # What makes every step longer makes one of them the longest by far.
+        return located(case.faulty, finding, truth)
+    if detector == "broken_cache" and case.origin != "generated":
+        return really_missed(case.faulty, finding)
+    return False
+
+
+def _below(run: Run, finding: Finding) -> Iterator[str]:
+    """Yield the ids of the agent that a finding is about, and of all below it."""
+    ids, parent = run.agents.strings("AgentId"), run.tree.parent
+    below = set(finding.agents[:1])
+    while below:
+        yield from (str(ids[row]) for row in below)
+        below = {int(row) for above in below for row in (parent == above).nonzero()[0]}

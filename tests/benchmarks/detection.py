@@ -221,8 +221,10 @@ def _result(counted: Detection, given: Bases, faults: int) -> Result:
     notes = [
         f"{counted.runs} runs, of which healthy: "
         + ", ".join(f"{count} {origin}" for origin, count in counted.healthy.items()),
-        f"Any false alarm: {_shown(counted.any_share(_MADE))} of the generated, "
-        f"{_shown(counted.any_share(_REAL))} of the {real} real healthy runs.",
+        (
+            f"Any false alarm: {_shown(counted.any_share(_MADE))} of the generated, "
+            f"{_shown(counted.any_share(_REAL))} of the {real} real healthy runs."
+        ),
         *(missed_aims(counted) or ["All aims are met."]),
     ]
     return Result(

@@ -30,6 +30,7 @@ from tests.faults.plan import (
 PRICES: Final = PriceBook()
 _SPAWN_OVER_S: Final = 0.02
 _BACKGROUND_S: Final = 0.15
+_NEVER_ENDED: Final = ("running", "abandoned")
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ def make(
         name=plan.name,
         status=said,
         start_ns=start_ns,
-        end_ns=None if said == "running" else last_ns,
+        end_ns=None if said in _NEVER_ENDED else last_ns,
         last_activity_ns=last_ns,
         cost_usd=sum(costs) if costs else None,
         version=1,

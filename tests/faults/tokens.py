@@ -54,13 +54,26 @@ def add_known(row: Row, tokens: int) -> None:
         add_fresh(row, tokens)
 
 
-def carry(calls: Sequence[Call], tokens: int) -> None:
-    """Add to calls something said before the first of them, which is cached then."""
+def carry(calls: Sequence[Call], known: int, fresh: int) -> None:
+    """Add to calls what was said before the first of them.
+
+    Args:
+        calls: Calls that share a prefix.
+        known: Tokens that an earlier call was given already.
+        fresh: Tokens that only the first of them is given for the first time.
+    """
     for number, call in enumerate(calls):
+        add_known(call.row, known if number == 0 else known + fresh)
         if number == 0:
-            add_fresh(call.row, tokens)
-        else:
-            add_known(call.row, tokens)
+            add_fresh(call.row, fresh)
+
+
+def read_again(row: Row) -> None:
+    """Let a call read all of its input from the cache."""
+    tokens = whole_input(row)
+    row |= {"InputTokens": 0, "CacheReadTokens": tokens, "CacheWriteTokens": 0}
+    if writes(row):
+        row["CacheWrite5mTokens"] = row["CacheWrite1hTokens"] = 0
 
 
 def forget(row: Row) -> None:
@@ -70,7 +83,17 @@ def forget(row: Row) -> None:
     add_fresh(row, tokens)
 
 
-def another(draw: Draw, model: Call, grown: int, output_tokens: int) -> Call:
+def caches(agent: Agent) -> bool:
+    """Whether any of an agent's calls reads from a cache, or writes into one."""
+    return any(
+        bool(call.row["CacheReadTokens"]) or writes(call.row)
+        for call in priced_calls(agent)
+    )
+
+
+def another(
+    draw: Draw, model: Call, grown: int, output_tokens: int, *, cached: bool
+) -> Call:
     """Return a further call after one, its prefix grown by some tokens."""
     prefix = whole_input(model.row)
     row = model.row | {
@@ -78,7 +101,6 @@ def another(draw: Draw, model: Call, grown: int, output_tokens: int) -> Call:
         "SpanId": draw.span_id(),
         "OutputTokens": output_tokens,
     }
-    cached = bool(model.row["CacheReadTokens"]) or writes(model.row)
     row["InputTokens"], row["CacheReadTokens"] = (0, prefix) if cached else (prefix, 0)
     row["CacheWriteTokens"] = 0
     if writes(row):

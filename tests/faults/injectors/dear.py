@@ -120,7 +120,7 @@ def oversized_output(draw: Draw, plan: Plan) -> Planted | None:
     if whole_input(later[-1].row) + tokens > _FITS:
         return None
     tool.row |= {"ResultBytes": size, "Success": 1, "Error": ""}
-    carry(later, tokens)
+    carry(later, known=0, fresh=tokens)
     return Planted(
         variant="one result",
         healthy=plan,
@@ -194,9 +194,10 @@ def _set(call: Call, *, known: int, fresh: int) -> None:
 
 
 def _reading(agent: Agent) -> list[Call]:
+    """Return calls that read what the one before them was given."""
     return [
         call
-        for call in priced_calls(agent)
+        for call in priced_calls(agent)[1:]
         if int(call.row["CacheReadTokens"]) >= _REUSABLE
     ]
 
@@ -217,7 +218,7 @@ def _after(agent: Agent, turn: Turn) -> list[Call]:
 
 
 def _small(agent: Agent) -> bool:
-    return 3 <= len(priced_calls(agent)) <= 8 and not agent.spawns
+    return 2 <= len(priced_calls(agent)) <= 6 and not agent.spawns
 
 
 def _answers_with(agent: Agent, model: str) -> None:

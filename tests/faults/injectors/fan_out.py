@@ -8,8 +8,8 @@ from typing import Final
 from tests.faults.drawing import Draw
 from tests.faults.injectors.planted import Planted, fan_outs, find
 from tests.faults.layout import rows_of, wall_s
-from tests.faults.plan import Agent, Call, Child, Plan, Spawn, Step
-from tests.faults.tokens import another, priced_calls
+from tests.faults.plan import Agent, Call, Child, Pause, Plan, Spawn, Step
+from tests.faults.tokens import another, caches, priced_calls
 
 _LEAST_SAVED_S: Final = 30.0
 _MANY: Final = (200, 900)
@@ -101,7 +101,13 @@ def _askings(draw: Draw, agent: Agent, at: int, count: int) -> list[Step]:
     model = [call for call in before if call in priced_calls(agent)][-1]
     calls: list[Step] = []
     for _ in range(count):
-        model = another(draw, model, grown=400, output_tokens=draw.whole(80, 260))
+        model = another(
+            draw,
+            model,
+            grown=400,
+            output_tokens=draw.whole(80, 260),
+            cached=caches(agent),
+        )
         model.seconds = draw.between(1.5, 5.0)
         calls.append(model)
     return calls
@@ -123,12 +129,15 @@ def _copied(draw: Draw, model: Child) -> Child:
     for tool in child.agent.tools:
         fresh = {"ArgumentsHash": draw.hash(), "ResultHash": draw.hash()}
         tool.row |= {"ToolCallId": draw.id("tool"), "SpanId": draw.span_id(), **fresh}
+        # What failed in the model does not fail in all its copies.
+        tool.row |= {"Success": 1, "Error": ""}
         tool.seconds = draw.around(tool.seconds, 0.15)
     return child
 
 
 def _ordinary(step: Step) -> bool:
-    return not isinstance(step, Spawn)
+    refused = isinstance(step, Call) and bool(step.row.get("Error"))
+    return not isinstance(step, Spawn | Pause) and not refused
 
 
 def _spawn(agent: Agent, at: int) -> Spawn:

@@ -8,7 +8,7 @@ from typing import Final
 from tests.faults.drawing import Draw
 from tests.faults.injectors.planted import Planted, find, turns
 from tests.faults.plan import Agent, Call, Plan, Step, Tool
-from tests.faults.tokens import another, carry, until_compaction, whole_input
+from tests.faults.tokens import another, caches, carry, until_compaction, whole_input
 
 _REPEATS: Final = (4, 24)
 _CYCLES: Final = (3, 10)
@@ -104,12 +104,18 @@ def _again(
     added: list[Step] = []
     model = _call_before(agent, at)
     heard = _heard(agent.steps[at - 1])
-    grown = 0
+    grown, cached = 0, caches(agent)
     for step in pattern:
         if isinstance(step, Call):
             output = max(15, round(draw.around(90, 0.3)))
             spoken = int(model.row["OutputTokens"])
-            call = another(draw, model, grown=spoken + heard, output_tokens=output)
+            call = another(
+                draw,
+                model,
+                grown=spoken + heard,
+                output_tokens=output,
+                cached=cached,
+            )
             call.seconds = draw.around(step.seconds, 0.2)
             grown += output
             model = call
@@ -126,7 +132,7 @@ def _again(
     later = [step for step in agent.steps[at:] if isinstance(step, Call)]
     later = [call for call in later if call.row.get("OutputTokens") is not None]
     if later and whole_input(later[0].row) >= whole_input(_call_before(agent, at).row):
-        carry(until_compaction(later, 0), grown)
+        carry(until_compaction(later, 0), known=grown - heard, fresh=heard)
     agent.steps[at:at] = added
     return added
 

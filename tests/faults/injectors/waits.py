@@ -8,7 +8,7 @@ from typing import Final
 from tests.faults.drawing import Draw
 from tests.faults.injectors.planted import Planted, find
 from tests.faults.plan import Agent, Call, Pause, Plan, Row, Step, Tool
-from tests.faults.tokens import priced_calls
+from tests.faults.tokens import caches, priced_calls, read_again
 
 _LIMITS: Final = (
     "429 Too Many Requests",
@@ -100,13 +100,16 @@ def retry_storm(draw: Draw, plan: Plan) -> Planted | None:
         else:
             attempt = _refused(draw, victim, error, took)
             if variant == "billed calls":
-                # The stream broke after the input had been read, and is paid for.
+                # The stream broke after the input had been read: that is paid for, and
+                # from then on in the cache.
                 attempt.row |= {
                     name: value
                     for name, value in victim.row.items()
                     if name.endswith("Tokens")
                 }
                 attempt.row["OutputTokens"] = draw.whole(0, 40)
+                if caches(agent):
+                    read_again(victim.row)
             failed.append(attempt)
         steps += [failed[-1], Pause(seconds=draw.around(pause_s, 0.3))]
     at = agent.steps.index(victim)
