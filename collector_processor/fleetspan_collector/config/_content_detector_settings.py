@@ -94,7 +94,7 @@ class ContentDetectorSettings:
         "Complexity (0 to 10) up to which an agent's task is simple.",
     )
     detect_overpowered_model_effort: float = setting(
-        3.0,
+        3.5,
         parse.number(),
         "Effort (0 to 10) up to which an agent has had little to do.",
     )

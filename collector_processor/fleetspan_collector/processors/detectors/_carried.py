@@ -21,6 +21,10 @@ SHRUNK: Final = 0.8
 """A conversation whose next input is smaller than this share has been summed up."""
 
 _INPUT: Final = slice(0, KINDS.index("output"))
+_FRESH, _READ, _SHORT, _HOUR = (
+    KINDS.index(kind)
+    for kind in ("input", "cache_read", "cache_write_5m", "cache_write_1h")
+)
 
 
 def carried_usd(run: Run, wasted: Indexes) -> float:
@@ -70,8 +74,34 @@ def _of_agent(run: Run, calls: Indexes, wasted: NDArray[np.bool_]) -> float:
     np.add.at(steps, np.maximum(until_shrunk(whole)[after], after + 1), -grown)
     billed = tokens_of(run).by_price(calls)
     leaner = billed.copy()
-    leaner[after, _INPUT] = billed[first, _INPUT]
+    leaner[after] = _as_asked_first(billed[first], billed[after], grown)
     leaner = without(leaner, np.maximum(np.cumsum(steps)[:-1], 0), OLDEST_FIRST)
     kept = ~wasted
     saved = saved_usd(run, calls[kept], billed[kept], leaner[kept])
     return float(np.nansum(saved))
+
+
+def _as_asked_first(first: Floats, after: Floats, grown: Floats) -> Floats:
+    """What a call after a stretch would have been billed in the place of its first one.
+
+    Args:
+        first: Tokens of the first calls of stretches, columns as `prices.KINDS`.
+        after: Those of the calls after them.
+        grown: By how much the input of these is larger.
+    """
+    whole = first[:, _INPUT].sum(axis=1)
+    unread = whole - first[:, _READ]
+    unread_after = after[:, _INPUT].sum(axis=1) - after[:, _READ]
+    # Where the first one missed the cache and this one did not, the miss was its own.
+    missed = (unread > whole / 2) & (unread_after < whole / 2)
+    unread = np.maximum(np.where(missed, 0, unread), unread_after - grown)
+    unread = np.clip(unread, 0, whole)
+    would = after.copy()
+    would[:, _READ] = whole - unread
+    fresh = would[:, _FRESH] = np.minimum(after[:, _FRESH], unread)
+    rest = unread - fresh
+    short, hour = after[:, _SHORT] + first[:, _SHORT], after[:, _HOUR] + first[:, _HOUR]
+    would[:, _HOUR] = np.where(hour > 0, rest, 0)
+    would[:, _SHORT] = np.where((hour <= 0) & (short > 0), rest, 0)
+    would[:, _FRESH] += np.where((hour <= 0) & (short <= 0), rest, 0)
+    return would

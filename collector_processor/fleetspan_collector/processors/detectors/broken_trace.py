@@ -6,7 +6,8 @@ Other figures of such a run may be wrong; this says where, and how often.
 agents whose parent never came; things that end before they start; times far outside the run
 (1970, 2100); things of a run that has ended which nobody saw end; clocks that differ. The
 last four are what the critical path had to repair (`timeline_of`). In a run that still goes
-on a missing end or parent is normal and is not told. Some feeds never tell how long model
+on a missing end or parent is normal and is not told, and nor is a missing end of a run or an
+agent that was abandoned: that is what the word says. Some feeds never tell how long model
 calls take, or anything: where no model call has an end, that is not told either, and where
 no tool call has one, too.
 
@@ -30,11 +31,12 @@ import numpy as np
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import timeline_of
 from fleetspan_collector.processors.finding import Finding, Severity
-from fleetspan_collector.processors.run import Run
+from fleetspan_collector.processors.run import NONE, Run
 
 _SHOWN: Final = 20
 _NAMED: Final = 3
 _MISSING_END: Final = "missing_end"
+_ENDED: Final = ("ok", "error")
 
 _TEXTS: Final = {
     "cyclic_parents": (Severity.LOW, "have parents that go round in a circle"),
@@ -89,8 +91,9 @@ class BrokenTrace:
             yield _finding(run, "missing_parent", tree.orphans.tolist(), (), ())
         for kind, (agents, calls, tools) in _repairs(run).items():
             if kind == _MISSING_END:
-                if run.facts.open:
+                if run.facts.status not in _ENDED:
                     continue
+                agents = _of_ended(run, agents, agents)
                 calls, tools = _told_of(run, calls, tools)
             if len(agents) or len(calls) or len(tools):
                 yield _finding(run, kind, agents, calls, tools)
@@ -116,12 +119,25 @@ def _union(some: Rows, others: Rows) -> Rows:
     return joined
 
 
+def _of_ended(run: Run, rows: Rows, owners: Sequence[int]) -> Rows:
+    """Of some rows those whose agent has ended, as far as its status is known."""
+    status = run.agents.strings("Status")
+    return [
+        row
+        for row, owner in zip(rows, owners, strict=True)
+        if owner == NONE or status[owner] in _ENDED
+    ]
+
+
 def _told_of(run: Run, calls: Rows, tools: Rows) -> tuple[Rows, Rows]:
     """Calls and tool calls without an end, as far as their feed tells ends at all."""
     no_call_ends = len(calls) == run.llm_calls.count
     if no_call_ends and len(tools) == run.tool_calls.count:
         return (), ()
-    return () if no_call_ends else calls, tools
+    tools = _of_ended(run, tools, run.tree.tool_agent[list(tools)].tolist())
+    if no_call_ends:
+        return (), tools
+    return _of_ended(run, calls, run.tree.call_agent[list(calls)].tolist()), tools
 
 
 def _finding(run: Run, kind: str, agents: Rows, calls: Rows, tools: Rows) -> Finding:

@@ -2,7 +2,8 @@
 
 **Rule.** The input of one agent's calls (fresh, read from a cache and written to one) has
 grown to ``detect_context_growth_tokens``, or to ``detect_context_growth_window_share`` of
-what its model takes where that is less, and to at least twice what it began with; and to hold it at
+what its model takes where that is less, and to at least twice what it began with, not
+by one step for the most part (that would be an oversized output); and to hold it at
 ``detect_context_growth_level_tokens`` (less in proportion for small windows) would have saved at least
 ``detect_context_growth_usd`` and ``detect_context_growth_share`` of what its calls cost.
 
@@ -40,6 +41,7 @@ from fleetspan_collector.processors.model_facts import context_window, saved_usd
 from fleetspan_collector.processors.run import NONE, Indexes, Run
 
 _GROWN: Final = 2.0
+_ONE_STEP: Final = 0.5
 _SMALLEST: Final = 8_000
 """Tokens below which no context is worth a look, however small its window."""
 
@@ -78,6 +80,8 @@ class ContextGrowth:
         largest = int(np.argmax(whole))
         limit = self._limit(run, int(calls[largest]))
         if whole[largest] < max(limit, _GROWN * whole[0]):
+            return None
+        if np.diff(whole).max() > _ONE_STEP * (whole[largest] - whole[0]):
             return None
         level = max(self._level * limit / self._tokens, _GROWN * whole[0])
         billed = tokens_of(run).by_price(calls)

@@ -1,8 +1,8 @@
 """Overpowered model: a dear model was given a simple task.
 
 **Rule.** Agents of one name that have ended well, each of whose calls were all made by the
-same model without an error, and whose task looked simple (`complexity_of`: a kind of task
-that is known, at most ``detect_overpowered_model_complexity``, and no failures of weaker
+same model without an error, and whose task looked simple (`complexity_of`, by what the task says before what the agent is
+called: a kind that is known, at most ``detect_overpowered_model_complexity``, and no failures of weaker
 models at it on record) and turned out to be (effort at most
 ``detect_overpowered_model_effort``). The smallest model of the same family (`small_sibling`),
 or, where the family is not known, the dearest other model of the run that costs at most
@@ -43,6 +43,7 @@ from fleetspan_collector.processors.model_facts import (
     small_sibling,
 )
 from fleetspan_collector.processors.run import Indexes, Run
+from fleetspan_routing.complexity import TaskKind, classify, score
 
 _CHEAPER: Final = 0.7
 _MOST: Final = 20
@@ -85,12 +86,12 @@ class OverpoweredModel:
     def _simple(self, run: Run, agent: int) -> bool:
         """Whether the task looked simple, was simple, and went well."""
         complexity = complexity_of(run)
-        before, effort = complexity.agents[agent], complexity.agent_efforts[agent]
+        effort = complexity.agent_efforts[agent]
+        kind, looked = _looked(run, agent)
         return (
-            bool(before.task_kind)
-            and before.total is not None
-            and before.total <= self._complexity
-            and not before.failures
+            bool(kind)
+            and looked <= self._complexity
+            and not complexity.agents[agent].failures
             and effort is not None
             and effort <= self._effort
             and bool(run.agents.strings("Status")[agent] == "ok")
@@ -107,9 +108,9 @@ class OverpoweredModel:
         if saved.saved_usd is None or not saved.saved_usd >= max(self._usd, 1e-9):
             return None
         complexity = complexity_of(run)
-        looked = max(complexity.agents[agent].total or 0.0 for agent in agents)
+        looked = max(_looked(run, agent)[1] for agent in agents)
         took = max(complexity.agent_efforts[agent] or 0.0 for agent in agents)
-        kind = str(complexity.agents[agents[0]].task_kind)
+        kind = str(_looked(run, agents[0])[0])
         share = saved.saved_usd / float(cost[agents].sum())
         who = name if len(agents) == 1 else f"{len(agents)} agents {name}"
         return Finding(
@@ -132,6 +133,18 @@ class OverpoweredModel:
                 "share": round(share, 4),
             },
         )
+
+
+def _looked(run: Run, agent: int) -> tuple[TaskKind, float]:
+    """The kind of an agent's task, and how complex it looked, 0 to 10.
+
+    What the task itself says goes before what the agent is called: a reviewer may be
+    asked to list files.
+    """
+    before = complexity_of(run).agents[agent]
+    kind = classify(run.agents.strings("Task")[agent]) or before.task_kind
+    by_kind = score(None, kind, None, None).kind or 0.0
+    return kind, (before.total or 0.0) - (before.kind or 0.0) + by_kind
 
 
 def _cost_of_agents(run: Run) -> Floats:
