@@ -25,6 +25,7 @@ FINDING_PREFIX: Final = "FLEETSPAN_FINDING_"
 # Settings of the collector and of the command: a shell may set them for those.
 COLLECTOR_SETTINGS: Final = frozenset(
     {
+        "FLEETSPAN_BASELINE_DAYS",
         "FLEETSPAN_CLICKHOUSE",
         "FLEETSPAN_CONFIG",
         "FLEETSPAN_CONTENT_POLICY",
@@ -49,6 +50,8 @@ COLLECTOR_SETTINGS: Final = frozenset(
         "FLEETSPAN_NOTIFY_OTLP_INTERVAL_S",
         "FLEETSPAN_NOTIFY_OTLP_PROTOCOL",
         "FLEETSPAN_PRICE_OVERRIDE_FILE",
+        "FLEETSPAN_PROCESSORS_OFF",
+        "FLEETSPAN_PROCESSOR_TIMEOUT_S",
         "FLEETSPAN_REDACT",
         "FLEETSPAN_REDACT_PATTERNS",
         "FLEETSPAN_REQUEST_LIMIT_BYTES",
@@ -77,6 +80,9 @@ COLLECTOR_SETTINGS: Final = frozenset(
         "FLEETSPAN_WEB",
     }
 )
+
+# Families of such settings, of which new detectors bring more.
+COLLECTOR_PREFIXES: Final = ("FLEETSPAN_DETECT_", "FLEETSPAN_NOTIFY_")
 
 
 class Settings(TypedDict, total=False):
@@ -316,6 +322,7 @@ def _unknown(
             variable.startswith(ENV_PREFIX)
             and variable not in known
             and variable not in COLLECTOR_SETTINGS
+            and not variable.startswith(COLLECTOR_PREFIXES)
             and not variable.startswith(FINDING_PREFIX)
         ):
             expected = _expected(variable, sorted(known))
