@@ -168,29 +168,26 @@ def _main_agent(run: Run) -> int:
     return int(tops[np.argmax(tasked)])
 
 
-def _context_of_calls(run: Run, calls: Indexes) -> Floats:
-    """Input tokens of calls, cached ones too; NaN where no part is known."""
-    parts = np.stack(
-        [
-            run.llm_calls.floats(name)[calls]
-            for name in ("InputTokens", "CacheReadTokens", "CacheWriteTokens")
-        ]
-    )
-    unknown = np.isnan(parts)
-    total = np.where(unknown, 0.0, parts).sum(axis=0)
-    return np.where(unknown.all(axis=0), np.nan, total)
+@per_run
+def _inputs(run: Run) -> Floats:
+    """Input tokens of the calls, cached ones too; NaN where no part is known."""
+    plain = run.llm_calls.floats("InputTokens")
+    read = run.llm_calls.floats("CacheReadTokens")
+    return _added(_added(plain, read), run.llm_calls.floats("CacheWriteTokens"))
 
 
 def _first_contexts(run: Run) -> Floats:
     """Of each agent the input tokens of its first call; last, of calls of no agent."""
     rows = run.agents.count + 1
     found = np.full(rows, np.nan)
-    first = np.full(rows, NONE)
     # Written last to first, the first call of an agent stays.
-    first[run.tree.call_agent[::-1]] = np.arange(run.llm_calls.count)[::-1]
-    known = np.flatnonzero(first != NONE)
-    found[known] = _context_of_calls(run, first[known])
+    found[run.tree.call_agent[::-1]] = _inputs(run)[::-1]
     return found
+
+
+def _added(one: Floats, two: Floats) -> Floats:
+    """The sums of two numbers, of which one that is not known counts as none."""
+    return np.where(np.isnan(one), two, np.where(np.isnan(two), one, one + two))
 
 
 def _files_by_agent(run: Run) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
@@ -263,9 +260,7 @@ def _spent(run: Run, changed: dict[int, set[str]]) -> Floats:
     calls = run.llm_calls
     # `NONE` counts from the end: it is the last row.
     owner = run.tree.call_agent % rows
-    tokens = _added(
-        _context_of_calls(run, np.arange(calls.count)), calls.floats("OutputTokens")
-    )
+    tokens = _added(_inputs(run), calls.floats("OutputTokens"))
     spent = np.full((rows, 6), np.nan)
     spent[:, _TURNS] = np.bincount(owner, minlength=rows)
     spent[:, _TOOLS] = np.bincount(run.tree.tool_agent % rows, minlength=rows)
@@ -278,12 +273,6 @@ def _spent(run: Run, changed: dict[int, set[str]]) -> Floats:
         for row, paths in changed.items():
             spent[row, _FILES] = len(paths)
     return spent
-
-
-def _added(one: Floats, two: Floats) -> Floats:
-    """The sums of two numbers, of which one that is not known counts as none."""
-    total = np.where(np.isnan(one), 0.0, one) + np.where(np.isnan(two), 0.0, two)
-    return np.where(np.isnan(one) & np.isnan(two), np.nan, total)
 
 
 def _sums(owner: Indexes, values: Floats, rows: int) -> Floats:

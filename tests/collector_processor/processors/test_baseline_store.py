@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from fleetspan_collector.processors.baseline_store import BaselineStore, hours_of
 from fleetspan_collector.processors.baselines import Baselines
+from fleetspan_collector.store._engine import Engine
 
 from ..embedded import Embedded, embedded
 from ..fleet import START_NS, agent, call, tool, traces
@@ -273,6 +276,61 @@ def test_catching_up_makes_what_has_changed_and_nothing_else(
     assert baselines.catch_up(since_s=FIRST_S + HOUR_S) == 0
     assert baselines.catch_up() == 1
     assert of_model(baselines.load(tenant, now_s + HOUR_S, 1)) == (3, 3, 1.0)
+
+
+def test_catching_up_repairs_what_was_cut_short(
+    store: Embedded, baselines: BaselineStore, tenant: str
+) -> None:
+    """Without the mark that an hour was made it is made again, and counts once."""
+    write_calls(store, tenant, FIRST_S, [1000, 2000, 3000])
+    baselines.refresh([(tenant, FIRST_S)])
+    store.engine.command("TRUNCATE TABLE otel.baseline_hours")
+    write_calls(store, tenant, FIRST_S, [9000], first=2)
+    assert baselines.catch_up() >= 1
+    assert baselines.catch_up() == 0
+    assert of_model(baselines.load(tenant, FIRST_S + HOUR_S, 1)) == (3, 3, 2.0)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_any_order_of_rows_and_refreshes_comes_to_the_same(
+    store: Embedded, baselines: BaselineStore, tenant: str, seed: int
+) -> None:
+    """Rows come and change in any order, hours are made at any time."""
+    chance = random.Random(seed)
+    last: dict[int, tuple[int, float]] = {}
+    for number in [chance.randrange(12) for _ in range(20)]:
+        hour = FIRST_S + number % 3 * HOUR_S
+        milliseconds = float(chance.randrange(1, 100_000))
+        write_calls(store, tenant, hour, [milliseconds], first=number)
+        last[number] = hour, milliseconds
+        if chance.random() < 0.25:
+            baselines.refresh([(tenant, FIRST_S + chance.randrange(3) * HOUR_S)])
+    BaselineStore(store.engine, lambda: (FIRST_S + 9 * HOUR_S) * 10**9).catch_up()
+    for hours in (1, 2, 3):
+        before = FIRST_S + hours * HOUR_S
+        found = BaselineStore(store.engine).load(tenant, before, 1).of("model", "m")
+        known = [each for hour, each in last.values() if hour < before]
+        assert found is not None
+        assert found.samples == len(known)
+        assert found.p99 == pytest.approx(max(known) / 1000, rel=0.02)
+
+
+def test_two_collectors_that_make_an_hour_at_once_count_it_once(
+    store: Embedded, tenant: str
+) -> None:
+    """Whoever is last has replaced all that the other one wrote."""
+    write_calls(store, tenant, FIRST_S, [1000, 2000, 3000])
+    engines = [store.engine.another() for _ in range(2)]
+
+    def refresh(engine: Engine) -> int:
+        return sum(BaselineStore(engine).refresh([(tenant, FIRST_S)]) for _ in range(5))
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(refresh, engines)) == [5, 5]
+    for engine in engines:
+        engine.close()
+    found = BaselineStore(store.engine).load(tenant, FIRST_S + HOUR_S, 1)
+    assert of_model(found) == (3, 3, 2.0)
 
 
 def test_clocks_that_are_decades_off_do_no_harm(
