@@ -69,7 +69,7 @@ _BY_KIND: Final = {
         "performance latency throughput slow slower speed",
         "faster memory",
     ),
-    "planning": ("planner roadmap", "plan planning milestones", "steps estimate"),
+    "planning": ("planner roadmap", "planning milestones", "plan steps estimate"),
     "architecture_design": (
         "architecture architect architectural redesign",
         "design",
@@ -135,7 +135,13 @@ PHRASES: Final = {
         (("system", "design"), ("design", "document"), ("data", "model")),
         ("architecture_design", 3),
     ),
-    **dict.fromkeys((("break", "down"), ("step", "plan")), ("planning", 3)),
+    **dict.fromkeys(
+        (
+            *(("break", "down"), ("step", "plan"), ("a", "plan")),
+            *(("plan", "the"), ("plan", "a"), ("plan", "how")),
+        ),
+        ("planning", 3),
+    ),
     **dict.fromkeys(
         (("trade", "offs"), ("trade", "off"), ("build", "versus")),
         ("strategic_decision", 3),

@@ -67,6 +67,7 @@ HARDNESS: Final[Mapping[TaskKind, int]] = {
 }
 """How hard the original holds each kind to be, 1 to 10."""
 
+_DECLARED: Final = frozenset(kind.value for kind in TaskKind if kind)
 _HEAD_CHARACTERS: Final = 1200
 _HEAD_WORDS: Final = 30
 """What is asked stands at the beginning; later words are as often context."""
@@ -89,8 +90,9 @@ def classify(text: str, agent_type: str = "", name: str = "") -> TaskKind:
     Args:
         text: What is asked; only its first 1,200 characters are looked at. ``""`` when
             it is not known.
-        agent_type: The type of the agent that does it, such as ``code-reviewer``.
-        name: Its name.
+        agent_type: The type of the agent that does it, such as ``code-reviewer``. The
+            name of a kind is taken at its word.
+        name: Its name, likewise.
 
     Returns:
         The kind with the most votes, the harder one of two that are equal;
@@ -102,8 +104,11 @@ def classify(text: str, agent_type: str = "", name: str = "") -> TaskKind:
 @lru_cache(maxsize=_MOST_REMEMBERED)
 def _classified(text: str, agent_type: str, name: str) -> TaskKind:
     for given in (agent_type, name):
-        if known := AGENT_TYPES.get(given.lower()):
+        spelt = given.lower()
+        if known := AGENT_TYPES.get(spelt):
             return TaskKind(known)
+        if (spelt := spelt.replace("-", "_")) in _DECLARED:
+            return TaskKind(spelt)
     votes: dict[str, int] = {}
     _count(_WORD.findall(text.lower()), votes)
     named = agent_type if name == agent_type else f"{agent_type} {name}"

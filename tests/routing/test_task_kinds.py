@@ -46,6 +46,8 @@ def test_a_kind_is_told_by_its_words(text: str, kind: str) -> None:
         ("Explore", "", "file_scan"),
         ("Plan", "Plan", "planning"),
         ("", "TestWriter", "test_writing"),
+        ("strategic-decision", "", "strategic_decision"),
+        ("worker", "refactoring", "refactoring"),
         ("general-purpose", "debugger-2", "debugging_complex"),
     ],
 )
@@ -62,7 +64,9 @@ def test_a_name_outweighs_stray_words() -> None:
     assert classify(text, "code-reviewer") is TaskKind.CODE_REVIEW
 
 
-@pytest.mark.parametrize("text", ["", "Hello!", "an error", "Forschung zu Quanten"])
+@pytest.mark.parametrize(
+    "text", ["", "Hello!", "an error", "please run the plan", "Forschung zu Quanten"]
+)
 def test_too_few_words_say_nothing(text: str) -> None:
     """A kind is not guessed."""
     assert classify(text) is TaskKind.UNKNOWN
