@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fleetspan_collector._columns import codes
 from fleetspan_collector.processors.critical_path import Category, ledgers_of
 from fleetspan_collector.processors.detectors._failures import failed_calls
 from fleetspan_collector.processors.detectors._history import beyond_chance, enough_of
@@ -27,10 +29,53 @@ def waits_s(run: Run) -> Seconds:
     return waits
 
 
+@per_run
+def lost_seconds(run: Run) -> Seconds:
+    """By agent: seconds in waits, and in turns whose tool call was in vain.
+
+    In vain is what failed, and the same call with the same result once more.
+    """
+    lost = waits_s(run)
+    vain = _in_vain(run)
+    if not vain.any():
+        return lost
+    owner = run.tree.tool_agent
+    turns = by_agent(run, owner, np.ones(len(owner)))
+    wasted = by_agent(run, owner[vain], np.ones(int(vain.sum())))
+    rest_s = np.maximum(ledgers_of(run).wall_s - lost, 0)
+    lost_too: Seconds = lost + rest_s * wasted / np.maximum(turns, 1)
+    return lost_too
+
+
+def _in_vain(run: Run) -> NDArray[np.bool_]:
+    tools = run.tool_calls
+    vain: NDArray[np.bool_] = tools.floats("Success") == 0
+    if tools.count < 2:
+        return vain
+    result = tools.strings("ResultHash")
+    same, _ = codes(
+        tools.strings("AgentId"),
+        tools.strings("Tool"),
+        tools.strings("ArgumentsHash"),
+        result,
+    )
+    _, first = np.unique(same, return_index=True)
+    again = np.ones(tools.count, dtype=bool)
+    again[first] = False
+    return vain | (again & (result != ""))
+
+
+def own_seconds(run: Run) -> Seconds:
+    """By agent: seconds that are its own, not its sub-agents'."""
+    ledgers = ledgers_of(run)
+    own: Seconds = ledgers.wall_s - ledgers.seconds[Category.SUBAGENT]
+    return own
+
+
 def own_pace_s(run: Run) -> Seconds:
     """By agent: its time without waits, sub-agents, and single steps beyond chance."""
-    ledgers, steps = ledgers_of(run), steps_of(run)
-    own_s = ledgers.wall_s - ledgers.seconds[Category.SUBAGENT] - waits_s(run)
+    steps = steps_of(run)
+    own_s = own_seconds(run) - waits_s(run)
     owner = step_agents(run)
     for kind, (sort, subject) in enumerate(steps.kinds):
         history = enough_of(run, sort, subject)

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetspan_collector.processors.critical_path import timeline_of
+from fleetspan_collector.processors.critical_path import (
+    Change,
+    Lasts,
+    Removed,
+    timeline_of,
+)
 from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
 
 _RATE_LIMITED = re.compile(
@@ -61,3 +66,15 @@ def failed_calls(run: Run) -> NDArray[np.bool_]:
 def is_rate_limit(error: str) -> bool:
     """Whether an error (a status code, a class, a message) is a provider's "later"."""
     return _RATE_LIMITED.search(error) is not None
+
+
+def without_calls(run: Run, calls: list[int]) -> tuple[Change, ...]:
+    """The changes that leave out failed calls, and the time between them.
+
+    What came before the first of several in a row is not of their making: it stays.
+    """
+    after = failures_of(run).after
+    following = {int(after[call]) for call in calls}
+    first = [call for call in calls if call not in following]
+    later = tuple(call for call in calls if call in following)
+    return (Removed(calls=later), *(Lasts(0.0, call=call) for call in first))

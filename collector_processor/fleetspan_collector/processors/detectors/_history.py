@@ -18,6 +18,9 @@ _LEAST: Final = 1e-3
 """Seconds, or dollars, below which two values are the same."""
 _NORMAL: Final = NormalDist()
 _HUNDREDTH: Final = _NORMAL.inv_cdf(0.99)
+_ONE: Final = 0.001
+_SEVERAL: Final = 0.01
+"""How often one value, and the middle one of several, may pass by chance."""
 _OF_MEDIAN: Final = 1.2533
 """Deviation of a median of n normal values, times the root of n."""
 
@@ -55,14 +58,26 @@ class Group:
         """By what to multiply the values so that they are usual; at most 1."""
         return min(self.history.p50 / max(self.middle, 1e-9), 1.0)
 
+    @property
+    def times_usual(self) -> NDArray[np.float64]:
+        """How many times as much as the middle of the history each value is."""
+        times: NDArray[np.float64] = self.values / max(self.history.p50, _LEAST)
+        return times
+
     def is_beyond(self, factor: float, looked_at: int) -> bool:
-        """Whether the middle one passes a factor, and what chance explains."""
+        """Whether the middle one passes a factor, and what chance explains.
+
+        Args:
+            factor: Times the middle of the history.
+            looked_at: How many groups of the run are held against their history.
+        """
         history, middle = self.history, self.middle
-        if len(self.values) > 1 and middle <= history.p90:
+        if middle < factor * history.p50 or middle <= history.p90:
             # Things of one run are alike: together they may all be at the upper end.
             return False
-        limit = beyond_chance(history, looked_at=looked_at, together=len(self.values))
-        return middle >= factor * history.p50 and middle > limit
+        # Agents of a run have tasks of one size: many tell no more than one.
+        together = len(self.values) if self.kind in ("model", "tool") else 1
+        return middle > beyond_chance(history, looked_at=looked_at, together=together)
 
 
 def enough_of(
@@ -113,11 +128,11 @@ def groups_of(
 
 
 def beyond_chance(history: Baseline, *, looked_at: int, together: int = 1) -> float:
-    """What only one in a hundred runs passes by chance, if values are log-normal.
+    """What hardly any run passes by chance, if values are log-normal.
 
-    That is the 99th percentile of the history where one value is looked at; further out
-    where a run has many (of a hundred one always passes it), and nearer for the middle
-    one of several.
+    One value in a thousand: further out than the 99th percentile of the history, and
+    further still where a run has many. The middle one of several varies less; it may
+    pass by chance in one run of a hundred.
 
     Args:
         history: What has been usual.
@@ -126,10 +141,13 @@ def beyond_chance(history: Baseline, *, looked_at: int, together: int = 1) -> fl
     """
     middle = max(history.p50, _LEAST)
     reach = max(history.p99 / middle, 1.0)
-    width = _OF_MEDIAN / together**0.5 if together > 1 else 1.0
-    return float(middle * reach ** (width * _quantile(looked_at) / _HUNDREDTH))
+    chance, width = _ONE, 1.0
+    if together > 1:
+        chance, width = _SEVERAL, _OF_MEDIAN / together**0.5
+    out = _quantile(chance / max(looked_at, 1))
+    return float(middle * reach ** (width * out / _HUNDREDTH))
 
 
 @lru_cache(maxsize=4096)
-def _quantile(looked_at: int) -> float:
-    return _NORMAL.inv_cdf(1 - 0.01 / max(looked_at, 1))
+def _quantile(chance: float) -> float:
+    return _NORMAL.inv_cdf(1 - chance)

@@ -7,8 +7,9 @@ of the critical path's time without permission waits and back-off; that takes at
 the run. Its kind is its model or its tool. With fewer than ``detect_dominating_step_peers``
 others in the run, the history of the model or tool stands in for them (99th percentile for
 the longest); without history nothing is said: the only step of a short run dominates it
-of necessity. A model call that wrote much is usual for what it wrote: seconds per output
-token, as the others took.
+of necessity. A model call that wrote much is usual for what it wrote (seconds per output
+token, as the others took; 50 tokens a second without others), and a call of an agent that
+is slow in everything is usual for that agent.
 
 **Threshold.** 30 % is the original's share of wall time ("slow"). In 239 recorded runs
 (`routing_data.md`, 3) the longest model or tool call holds more than that in six, each a
@@ -26,15 +27,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import Category, path_of, what_if
+from fleetspan_collector.processors.detectors._agent_time import step_agents
 from fleetspan_collector.processors.detectors._history import enough_of
 from fleetspan_collector.processors.detectors._steps import Steps, steps_of
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import Indexes, Run
+
+_TOKEN_S: Final = 0.02
+_LEAST_S: Final = 0.01
+_STEPS: Final = 4
+"""Other steps of an agent that tell whether it is slow in everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +96,21 @@ class DominatingStep:
             middle_s = float(np.median(steps.work_s[others]))
             longest_s = float(steps.work_s[others].max())
             told_s = _for_what_it_wrote_s(run, steps, step, others)
+            pace = _pace(run, steps, step)
             return _Usual(
-                middle_s=max(middle_s, told_s),
-                longest_s=max(longest_s, told_s),
+                middle_s=max(middle_s, told_s) * pace,
+                longest_s=max(longest_s, told_s * pace),
                 of="this run",
             )
         history = enough_of(run, *steps.kinds[steps.kind[step]])
         if history is None:
             return None
-        return _Usual(middle_s=history.p50, longest_s=history.p99, of="its history")
+        told_s = _for_what_it_wrote_s(run, steps, step, np.empty(0, dtype=np.int64))
+        return _Usual(
+            middle_s=max(history.p50, told_s),
+            longest_s=max(history.p99, told_s),
+            of="its history",
+        )
 
     def _dominates(self, took_s: float, usual: _Usual) -> bool:
         return (
@@ -141,11 +155,31 @@ def _for_what_it_wrote_s(run: Run, steps: Steps, step: int, others: Indexes) -> 
     if step >= steps.calls:
         return 0.0
     written = run.llm_calls.floats("OutputTokens")
+    if np.isnan(written[step]):
+        return 0.0
     rates = steps.work_s[others] / np.maximum(written[others], 1)
     rates = rates[~np.isnan(rates)]
-    if np.isnan(written[step]) or not len(rates):
-        return 0.0
-    return float(np.median(rates) * written[step])
+    return float(written[step]) * (float(np.median(rates)) if len(rates) else _TOKEN_S)
+
+
+def _pace(run: Run, steps: Steps, step: int) -> float:
+    """How many times as long as their kinds the agent's other steps take; at least 1."""
+    owner = step_agents(run)
+    mine = (owner == owner[step]) & ~np.isnan(steps.work_s)
+    mine[step] = False
+    paces = []
+    for kind in np.unique(steps.kind[mine]).tolist():
+        same = (steps.kind == kind) & ~np.isnan(steps.work_s)
+        beside = same & (owner != owner[step])
+        if beside.any():
+            usual_s = max(float(np.median(steps.work_s[beside])), _LEAST_S)
+            paces.append(steps.work_s[mine & same] / usual_s)
+    if not paces:
+        return 1.0
+    all_paces = np.concatenate(paces)
+    if len(all_paces) < _STEPS:
+        return 1.0
+    return max(float(np.median(all_paces)), 1.0)
 
 
 def _location(run: Run, steps: Steps, step: int) -> str:

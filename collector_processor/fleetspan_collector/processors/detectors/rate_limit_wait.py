@@ -2,8 +2,9 @@
 
 **Rule.** Model calls refused with 429, 529 or an error that says rate limit, overloaded or
 throttled, and the back-off before the next call of their agent, made the run at least
-``detect_rate_limit_wait_seconds`` longer. Calls of one model are one finding: its limit is
-what they met.
+``detect_rate_limit_wait_seconds`` longer; or one agent waited six times as long beside the
+path, where nobody waited for it (it costs no wall time, and is of low severity). Calls of
+one model are one finding: its limit is what they met.
 
 **Threshold.** The original has no such rule. 10 s is more than the first four waits of an
 exponential back-off that begins with half a second, which the libraries of providers do by
@@ -25,16 +26,22 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
-from fleetspan_collector.processors.critical_path import Removed, WithoutWait, what_if
+from fleetspan_collector.processors.critical_path import (
+    WhatIf,
+    WithoutWait,
+    what_if,
+)
 from fleetspan_collector.processors.detectors._failures import (
     failed_calls,
     failures_of,
     is_rate_limit,
+    without_calls,
 )
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, Run
 
 _SHOWN = 200
+_BESIDE = 6
 
 
 class RateLimitWait:
@@ -66,25 +73,47 @@ class RateLimitWait:
         # A refused call may itself come after one, and a call may have waited within.
         waited = {int(after[call]) for call in refused} - {NONE} | set(refused)
         saved = what_if(
-            run, WithoutWait(calls=tuple(sorted(waited))), Removed(calls=tuple(refused))
+            run,
+            WithoutWait(calls=tuple(sorted(waited))),
+            *without_calls(run, refused),
         )
-        if saved.saved_s < self._seconds:
+        longest_s = _longest_wait_s(run, refused)
+        if saved.saved_s < self._seconds and longest_s < _BESIDE * self._seconds:
             return
         agents = sorted({int(run.tree.call_agent[call]) for call in refused} - {NONE})
         proof = sorted(waited)[:_SHOWN]
         yield Finding(
             location=f"model:{model}",
-            severity=Severity.HIGH
-            if saved.saved_s >= saved.wall_s / 2
-            else Severity.MEDIUM,
+            severity=_severity(saved, self._seconds),
             what=f"{len(refused)} calls of {model or 'an unknown model'} were refused "
             f"for a rate limit or an overloaded provider; waiting for it made the run "
-            f"{saved.saved_s:.0f} s longer.",
+            f"{saved.saved_s:.0f} s longer, and one agent up to {longest_s:.0f} s.",
             advice="Raise the limit, run fewer agents of this model at once, or send "
             "what is over the limit to another model or provider.",
             agents=tuple(agents[:_SHOWN]),
             calls=tuple(proof),
             seconds=saved.saved_s,
             usd=0.0,
-            details={"refused": len(refused), "agents": len(agents), "model": model},
+            details={
+                "refused": len(refused),
+                "agents": len(agents),
+                "model": model,
+                "longest_wait_s": round(longest_s, 3),
+            },
         )
+
+
+def _longest_wait_s(run: Run, refused: list[int]) -> float:
+    """Seconds that the agent which waited longest waited after refused calls."""
+    lag_s = failures_of(run).lag_s[refused]
+    owner = run.tree.call_agent[refused]
+    # Without a next call nothing was waited for.
+    waited = (owner != NONE) & np.isfinite(lag_s)
+    by_agent = np.bincount(owner[waited], lag_s[waited], minlength=1)
+    return float(by_agent.max())
+
+
+def _severity(saved: WhatIf, least_s: float) -> Severity:
+    if saved.saved_s < least_s:
+        return Severity.LOW
+    return Severity.HIGH if saved.saved_s >= saved.wall_s / 2 else Severity.MEDIUM

@@ -30,6 +30,7 @@ import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import (
+    Lasts,
     Removed,
     WithoutWait,
     timeline_of,
@@ -38,6 +39,7 @@ from fleetspan_collector.processors.critical_path import (
 from fleetspan_collector.processors.detectors._failures import (
     failed_calls,
     failures_of,
+    without_calls,
 )
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, Indexes, Run
@@ -93,7 +95,7 @@ class RetryStorm:
         following = int(failures_of(run).after[chain[-1]])
         waited = chain if following == NONE else [*chain, following]
         saved = what_if(
-            run, WithoutWait(calls=tuple(waited)), Removed(calls=tuple(in_vain))
+            run, WithoutWait(calls=tuple(waited)), *without_calls(run, in_vain)
         )
         usd = float(np.nansum(calls.floats("CostUsd")[in_vain]))
         errors = sorted({str(each) for each in calls.strings("Error")[in_vain]})
@@ -144,9 +146,7 @@ class RetryStorm:
         if len(chain) < self._attempts:
             return
         tools = run.tool_calls
-        saved = what_if(
-            run, WithoutWait(tools=tuple(chain)), Removed(tools=tuple(chain))
-        )
+        saved = what_if(run, Lasts(0.0, tool=chain[0]), Removed(tools=tuple(chain[1:])))
         error = str(tools.strings("Error")[chain[0]])
         yield Finding(
             location=f"tool:{tools.strings('ToolCallId')[chain[0]]}",

@@ -5,20 +5,22 @@
 the calls of a tool or a model, and of the agents of one name, the middle one counts: a
 single one that is out of line is a dominating step or a straggler. It is slower than usual
 when it passes ``detect_slower_than_usual_factor`` times the middle of its history and what
-chance explains (`_history.beyond_chance`: the 99th percentile where there is one value), and
-all together lost ``detect_slower_than_usual_seconds``.
+chance explains (`_history.beyond_chance`: one value in a thousand), and all together lost
+``detect_slower_than_usual_seconds``.
 
 An agent's time is without its waits, its sub-agents and single steps beyond chance, and an
 agent that took more steps did more, not slower. Only the deepest cause is named: an agent is
-not where its tools or its model explain half of its excess, nor is the run. Where nearly all
-tools and models are slow, it is the whole run that is, and one finding.
+not where its tools or its model explain half of its excess, nor is the run. Where the middle
+one of all steps passes the factor, each against its own history, models and tools alike, the
+whole run is slow, and that is one finding.
 
 Agents and runs are dearer than usual likewise (``detect_slower_than_usual_usd``; the detail
 ``measure`` says which it is).
 
 **Threshold.** The original compares with a baseline that a user records by hand, from 20 %
 on, which two runs of one task differ by (in 239 recorded runs the 95th percentile of the
-wall time is 2.5 times the middle). Twice the middle and beyond chance is not.
+wall time is 2.5 times the middle). Twice the middle and beyond chance is not; the middle
+one of all steps is above 1.5 times the usual in 5 % of those runs, above 2.5 times in 1 %.
 
 **Evidence.** The calls, or the agents; for the run the agents.
 
@@ -66,8 +68,10 @@ from fleetspan_collector.processors.detectors._steps import Seconds, steps_of
 from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.run import NONE, Indexes, Run
 
-_NEARLY_ALL = 0.8
-"""Share of a run's steps that are of slow kinds, from which the whole run is slow."""
+_STEPS = 8
+"""Steps from which on a run shows whether it is slow in everything."""
+_EACH = 1.5
+"""Times as long as usual that the middle model call, and tool call, then take at least."""
 
 
 class SlowerThanUsual:
@@ -90,11 +94,15 @@ class SlowerThanUsual:
 
     def _slower(self, run: Run) -> Iterator[Finding]:
         groups = _step_groups(run)
-        slow = [each for each in groups if each.is_beyond(self._factor, len(groups))]
-        if _nearly_all(run, groups, slow):
+        if _all_slow(groups, self._factor):
             yield from self._whole_run(run, groups)
             return
-        slow = [each for each in slow if each.excess >= self._seconds]
+        slow = [
+            each
+            for each in groups
+            if each.excess >= self._seconds
+            and each.is_beyond(self._factor, len(groups))
+        ]
         explained_s = np.zeros(run.agents.count)
         saved_s = 0.0
         for group in slow:
@@ -210,12 +218,22 @@ def _step_groups(run: Run) -> list[Group]:
     ]
 
 
-def _nearly_all(run: Run, groups: list[Group], slow: list[Group]) -> bool:
-    """Whether models and tools alike are slow, nearly all of them."""
-    if len({each.kind for each in slow}) < 2:
+def _all_slow(groups: list[Group], factor: float) -> bool:
+    """Whether models and tools alike are slow: the middle one of all steps passes it."""
+    times = {
+        kind: [each.times_usual for each in groups if each.kind == kind]
+        for kind in ("model", "tool")
+    }
+    if not all(times.values()):
         return False
-    of_slow = sum(len(each.rows) for each in slow)
-    return of_slow >= _NEARLY_ALL * sum(len(each.rows) for each in groups)
+    every = np.concatenate([*times["model"], *times["tool"]])
+    return (
+        len(every) >= _STEPS
+        and float(np.median(every)) >= factor
+        and all(
+            float(np.median(np.concatenate(each))) >= _EACH for each in times.values()
+        )
+    )
 
 
 def _as_usual(run: Run, groups: list[Group]) -> list[Change]:
@@ -225,8 +243,8 @@ def _as_usual(run: Run, groups: list[Group]) -> list[Change]:
     ratio = 1.0
     if len(groups) > 1:
         # One cause slows all: many steps tell better by how much than few.
-        of_each = [each.values / max(each.history.p50, 1e-3) for each in groups]
-        ratio = 1 / max(float(np.median(np.concatenate(of_each))), 1.0)
+        every = np.concatenate([each.times_usual for each in groups])
+        ratio = 1 / max(float(np.median(every)), 1.0)
     for group in groups:
         by = ratio if len(groups) > 1 else group.ratio
         for step, took_s in zip(

@@ -3,8 +3,12 @@
 **Rule.** Among sub-agents of one parent that are of one kind and ran side by side (each
 shares at least half of its own time with the one that is looked at), at least
 ``detect_straggler_siblings`` with itself, one took at least ``detect_straggler_factor``
-times as long as the middle one of the others, and longer than all of them by
-``detect_straggler_seconds`` of the run's wall time.
+times as long as the middle one of the others, half as long again as the slowest of them,
+and made the run ``detect_straggler_seconds`` longer. What other detectors name does not
+count: when waits (back-off, permission), attempts in vain (failed calls and tool calls,
+and the same tool call with the same result again) make up half of what it took longer, or
+when it has many more agents below it, or the work of those below it only stands one after
+another, it is no straggler.
 
 **Threshold.** Our own: the largest of eight log-normal durations that differ by a factor
 of 1.5 (one standard deviation) is 2.5 times the middle one in less than 5 % of fan-outs.
@@ -27,14 +31,25 @@ import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import what_if
-from fleetspan_collector.processors.detectors._lasting import agent_lasts
+from fleetspan_collector.processors.detectors._agent_time import (
+    lost_seconds,
+    own_seconds,
+)
+from fleetspan_collector.processors.detectors._lasting import (
+    agent_lasts,
+    with_descendants,
+)
 from fleetspan_collector.processors.detectors._siblings import (
     Siblings,
     same_kind,
     siblings_of,
 )
 from fleetspan_collector.processors.finding import Finding, Severity
-from fleetspan_collector.processors.run import Indexes, Run
+from fleetspan_collector.processors.run import UNKNOWN_NS, Indexes, Run
+
+_COMPARED = 16
+_NEXT = 1.5
+_MORE_WORK = 1.5
 
 
 class Straggler:
@@ -70,12 +85,18 @@ class Straggler:
             usual_s = float(np.median(rest_s))
             longest_s = float(rest_s.max())
             mine_s = float(took_s[place])
-            if mine_s < self._factor * usual_s or mine_s - longest_s < self._seconds:
+            least_s = max(
+                self._factor * usual_s, _NEXT * longest_s, longest_s + self._seconds
+            )
+            if mine_s < least_s:
                 continue
             agents = siblings.agents[family]
-            yield from self._judged(
-                run, int(agents[place]), agents[others], usual_s, mine_s
-            )
+            agent, rest = int(agents[place]), agents[others]
+            if run.agents.nanoseconds("EndTime")[agent] == UNKNOWN_NS:
+                # Whoever still goes on, or was left, is stuck rather than slow.
+                continue
+            if not _explained(run, agent, rest, mine_s - usual_s):
+                yield from self._judged(run, agent, rest, usual_s, mine_s)
 
     def _judged(
         self, run: Run, agent: int, others: Indexes, usual_s: float, mine_s: float
@@ -121,3 +142,24 @@ def _beside(run: Run, siblings: Siblings, family: slice, place: int) -> Indexes:
         ],
         dtype=np.int64,
     )
+
+
+def _explained(run: Run, agent: int, others: Indexes, excess_s: float) -> bool:
+    """Whether something with a name of its own made an agent take longer."""
+    lost_s = lost_seconds(run)
+    more_s = float(lost_s[agent] - np.median(lost_s[others]))
+    if more_s >= excess_s / 2:
+        return True
+    families = [
+        with_descendants(run, np.array([each]))
+        for each in (agent, *others[:_COMPARED].tolist())
+    ]
+    if len(families[0]) == 1:
+        return False
+    sizes = [len(each) for each in families]
+    if sizes[0] > 3 * float(np.median(sizes[1:])):
+        return True
+    # As much work as in the families beside it, which took less time: its order differs.
+    own_s = own_seconds(run)
+    work_s = [float(own_s[each].sum()) for each in families]
+    return work_s[0] < _MORE_WORK * float(np.median(work_s[1:]))

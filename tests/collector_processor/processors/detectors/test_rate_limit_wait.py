@@ -65,6 +65,7 @@ def test_the_waits_of_one_model_are_one_finding() -> None:
         "refused": 3,
         "agents": 1,
         "model": "claude-sonnet-4-5",
+        "longest_wait_s": 60.0,
     }
 
 
@@ -73,17 +74,20 @@ def test_a_limit_that_costs_seconds_works_as_it_should() -> None:
     assert found(refused("429", wait=2)) == []
 
 
-def test_waits_beside_the_path_cost_nothing() -> None:
-    """A longer sibling hides what the other one waited."""
+@pytest.mark.parametrize(("until", "count"), [(60, 0), (90, 1)])
+def test_waits_beside_the_path_cost_no_time(until: int, count: int) -> None:
+    """A longer sibling hides them; six times the least seconds are told all the same."""
     building = Building()
     building.agent("main", 0, 100)
-    for number, end in enumerate((100, 60)):
+    for number, end in enumerate((100, until)):
         spawn = building.tool("main", 0, end, tool="Task", call_id=f"t{number}")
         building.agent(f"a{number}", 0, end, parent="main", spawned_by=spawn)
     building.call("a0", 0, 100)
     building.call("a1", 0, 1, Error="429")
-    building.call("a1", 50, 10)
-    assert found(building) == []
+    building.call("a1", until - 10, 10)
+    findings = found(building)
+    assert [each.seconds for each in findings] == [0.0] * count
+    assert {each.severity for each in findings} <= {Severity.LOW}
 
 
 def test_a_run_without_calls_has_no_waits() -> None:
