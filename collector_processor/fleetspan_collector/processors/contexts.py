@@ -17,6 +17,7 @@ from fleetspan_collector.store._engine import Engine
 
 _MOST_KEPT: Final = 256
 _KEPT_S: Final = 60.0
+_HOUR_S: Final = 3600
 _REFRESH_EVERY_S: Final = 60.0
 """Baselines are of whole hours; within one they need not be the newest."""
 
@@ -83,13 +84,21 @@ class Contexts:
         )
 
     def refresh(self) -> None:
-        """Bring the history up to date, now and then.
+        """Make the history of hours that are over, now and then.
+
+        Nothing is held against the present hour, so it can wait.
 
         Raises:
             ClickHouseError: When the store fails; it can be called again.
         """
-        if not self._hours or time.monotonic() - self._refreshed_at < _REFRESH_EVERY_S:
+        if time.monotonic() - self._refreshed_at < _REFRESH_EVERY_S:
             return
-        self._baselines.refresh(self._hours)
-        self._hours.clear()
+        now_s = self._now_ns // 1_000_000_000
+        if self._refreshed_at == float("-inf"):
+            # What an earlier collector, or an earlier version, has left.
+            since_s = max(0, int(now_s - self._days * 86_400))
+            self._baselines.catch_up(since_s=since_s)
+        over = {each for each in self._hours if each[1] + _HOUR_S <= now_s}
+        self._baselines.refresh(over)
+        self._hours -= over
         self._refreshed_at = time.monotonic()

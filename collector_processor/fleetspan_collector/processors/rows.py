@@ -77,7 +77,7 @@ def _common(run: Run) -> dict[str, Any]:
         "Project": facts.project,
         "User": facts.user,
         "Service": facts.service,
-        "RunOpen": facts.open,
+        "RunOpen": int(facts.open),
         "ProcessorsVersion": PROCESSORS_VERSION,
         "Bucket": facts.bucket_s,
     }

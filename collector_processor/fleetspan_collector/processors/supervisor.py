@@ -21,8 +21,7 @@ from typing import Any, BinaryIO, Final, cast
 from fleetspan_collector._errors import CollectorError
 from fleetspan_collector.config import ProcessorSettings, of_processors
 from fleetspan_collector.processors.batch import RunBatch
-from fleetspan_collector.processors.metrics import ProcessorMetrics
-from fleetspan_collector.processors.worker import (
+from fleetspan_collector.processors.messages import (
     AT_WORK,
     Answer,
     Hello,
@@ -30,6 +29,8 @@ from fleetspan_collector.processors.worker import (
     receive,
     send,
 )
+from fleetspan_collector.processors.metrics import ProcessorMetrics
+from fleetspan_collector.processors.patience import Patience
 
 logger = logging.getLogger("fleetspan.processors")
 
@@ -140,12 +141,13 @@ class Supervisor:
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         """Wait for the answer; tell whether there is one, before anybody's time is up."""
         stream = cast(BinaryIO, process.stdout)
+        patience = Patience(process.pid)
         while not select.select([stream], [], [], _LOOK_S)[0]:
-            _, processor, since_s = self._at_work()
-            most_s = self._settings.processor_timeout_s
-            if processor < 0:
-                most_s = _UNATTENDED_S
-            if self._stopped or time.monotonic() - since_s > most_s:
+            step = self._at_work()
+            _, processor, since_s = step
+            working = processor >= 0
+            most_s = self._settings.processor_timeout_s if working else _UNATTENDED_S
+            if self._stopped or patience.is_over(step, since_s, most_s):
                 return False
         return True
 

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
-from fleetspan_collector.processors.sharing import Peers
-from tests.collector_processor.embedded import embedded
 from tests.collector_processor.fleet import (
     MS,
     START_NS,
-    agent,
-    call,
     logs,
     start_event,
     tool,
     traces,
 )
 from tests.collector_processor.processors.analysing import Analysing, analysing
-
-S = 1000
-"""Milliseconds of a second."""
+from tests.collector_processor.processors.looping import S, looping, run_of
 
 
 @pytest.fixture(scope="module")
@@ -31,31 +24,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Generator[Analysing]:
     """A store that all tests of this module share; each has traces of its own."""
     with analysing(tmp_path_factory.mktemp("frame")) as opened:
         yield opened
-
-
-def looping(trace: int, repeats: int = 6) -> list[Any]:
-    """Return the spans of an agent that does the same again and again, with one result."""
-    spans = [agent(trace, 1, lasts_ms=repeats * 4 * S)]
-    for number in range(repeats):
-        at_ms = number * 4 * S
-        spans.append(call(trace, 10 + number, 1, at_ms=at_ms, lasts_ms=2 * S))
-        spans.append(
-            tool(
-                trace,
-                40 + number,
-                1,
-                at_ms=at_ms + 2 * S,
-                lasts_ms=2 * S,
-                fleetspan__tool__arguments_hash="aaaa",
-                fleetspan__tool__result_hash="bbbb",
-            )
-        )
-    return spans
-
-
-def run_of(trace: int) -> str:
-    """Return a condition on the run of a trace."""
-    return f"RunId LIKE '{trace:032x}%'"
 
 
 class TestAnalysis:
@@ -169,37 +137,3 @@ class TestOpenRuns:
         assert found["RunOpen"] == 1
         (row,) = made.rows("run_analyses", run_of(0x21))
         assert (row["RunOpen"], row["Effort"]) == (1, None)
-
-
-class TestSharing:
-    """Two collectors of one store."""
-
-    def test_each_run_once(self, tmp_path: Any) -> None:
-        """Each analyses its own runs; together they have analysed all."""
-        with embedded(tmp_path) as store:
-            # The first has to have been there before, or the second would not know it.
-            Peers(store.engine, "left", seen_s=600.0).look()
-            both = [
-                Analysing(
-                    store,
-                    tmp_path,
-                    peers=Peers(store.engine.another(), name, seen_s=600.0),
-                )
-                for name in ("right", "left")
-            ]
-            for one in both:
-                one.scheduler.look_for_peers()
-            try:
-                store.take(
-                    *(traces(looping(0x300 + number, 3)) for number in range(24))
-                )
-                counts = []
-                for one in both:
-                    one.analyse()
-                    counts.append(one.count("fleetspan_analysed_runs_total"))
-                assert sum(counts) == 24
-                assert min(counts) > 0
-                assert len(store.rows("run_analyses")) == 24
-            finally:
-                for one in both:
-                    one.scheduler.stop()
