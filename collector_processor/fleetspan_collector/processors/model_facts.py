@@ -76,12 +76,15 @@ def small_sibling(provider: str, model: str) -> str | None:
         model: Name of the model.
 
     Returns:
-        None for a smallest one, and for families that are not known here.
+        The model itself when it is a smallest one; None for families that are not known
+        here.
     """
     mine = _kind_of(model.rpartition("/")[2])
     found = _found(provider, model)
-    if mine is None or found is None or mine[1] == 0:
+    if mine is None or found is None:
         return None
+    if mine[1] == 0:
+        return model
     tiers, _, version = mine
     candidates = []
     for each in found[0].models:

@@ -1,13 +1,13 @@
 """Overpowered model: a dear model was given a simple task.
 
-**Rule.** Agents of one name that have ended well, each of whose calls were all made by the
-same model without an error, and whose task looked simple (`complexity_of`, by what the task says before what the agent is
-called: a kind that is known, at most ``detect_overpowered_model_complexity``, and no failures of weaker
-models at it on record) and turned out to be (effort at most
-``detect_overpowered_model_effort``). The smallest model of the same family (`small_sibling`),
-or, where the family is not known, the dearest other model of the run that costs at most
-`_CHEAPER` as much, takes contexts as large and would have saved at least
-``detect_overpowered_model_usd``, all these agents together.
+**Rule.** Agents of one name that have ended well, none of whose calls failed. Their task
+looked simple: its kind is known (`classify`, by what the task says before what the agent is
+called), its complexity is at most ``detect_overpowered_model_complexity``, and weaker models
+are not known to fail at it (`complexity_of`). It turned out to be simple, too: effort at
+most ``detect_overpowered_model_effort``. For the calls that they made with one model there is
+a cheaper one that takes inputs as large and costs at most `_CHEAPER` as much: the smallest of
+the same family (`small_sibling`), or, where the family is not known, the dearest such model
+of the run. All these agents together, it saves ``detect_overpowered_model_usd`` or more.
 
 **Source.** None better than reason: on public outcomes a score of the task hardly predicts
 which model solves it, hence all the other conditions.
@@ -22,7 +22,7 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -71,51 +71,53 @@ class OverpoweredModel:
         if not cost.sum() >= self._usd or not cost.sum() > 0:
             return
         groups: dict[tuple[str, str], list[int]] = {}
-        names = run.agents.strings("Name")
         for agent in np.flatnonzero(cost > 0).tolist():
             if self._simple(run, agent):
-                model = _only_model(run, agent)
-                if model:
-                    groups.setdefault((names[agent], model), []).append(agent)
-        dearest = sorted(groups.items(), key=lambda group: -cost[group[1]].sum())
-        for (name, model), agents in dearest[:_MOST]:
-            finding = self._of_group(run, name, model, agents, cost)
+                name = run.agents.strings("Name")[agent]
+                for model, calls in _calls_by_model(run, agent).items():
+                    groups.setdefault((name, model), []).extend(calls)
+        dearest = sorted(groups.items(), key=lambda group: -_usd(run, group[1]))
+        for (name, model), calls in dearest[:_MOST]:
+            finding = self._of_group(run, name, model, np.sort(calls))
             if finding:
                 yield finding
 
     def _simple(self, run: Run, agent: int) -> bool:
         """Whether the task looked simple, was simple, and went well."""
         complexity = complexity_of(run)
-        effort = complexity.agent_efforts[agent]
+        before, effort = complexity.agents[agent], complexity.agent_efforts[agent]
         kind, looked = _looked(run, agent)
         return (
             bool(kind)
+            # Without it the score is no more than a lower bound.
+            and before.context is not None
             and looked <= self._complexity
-            and not complexity.agents[agent].failures
+            and not before.failures
             and effort is not None
             and effort <= self._effort
             and bool(run.agents.strings("Status")[agent] == "ok")
         )
 
     def _of_group(
-        self, run: Run, name: str, model: str, agents: list[int], cost: Floats
+        self, run: Run, name: str, model: str, calls: Indexes
     ) -> Finding | None:
-        calls = np.sort(np.concatenate([_calls(run, agent) for agent in agents]))
         cheaper = _cheaper(run, calls)
         if cheaper is None:
             return None
         saved = what_if(run, Cheaper(calls=tuple(calls.tolist()), model=cheaper))
         if saved.saved_usd is None or not saved.saved_usd >= max(self._usd, 1e-9):
             return None
+        agents = np.unique(run.tree.call_agent[calls]).tolist()
         complexity = complexity_of(run)
         looked = max(_looked(run, agent)[1] for agent in agents)
         took = max(complexity.agent_efforts[agent] or 0.0 for agent in agents)
         kind = str(_looked(run, agents[0])[0])
-        share = saved.saved_usd / float(cost[agents].sum())
+        share = saved.saved_usd / _usd(run, calls)
+        of_run = saved.saved_usd / max(run.facts.cost_usd or 0.0, saved.saved_usd)
         who = name if len(agents) == 1 else f"{len(agents)} agents {name}"
         return Finding(
             location=f"{name}/{model}",
-            severity=by_share(saved.saved_usd / float(cost.sum())),
+            severity=by_share(of_run),
             what=f"{who} did simple work ({kind.replace('_', ' ')}, complexity at most "
             f"{looked:.1f} and effort {took:.1f} of 10) with {model}; {cheaper} would "
             f"have cost {share:.0%} less.",
@@ -156,18 +158,21 @@ def _cost_of_agents(run: Run) -> Floats:
     return cost
 
 
-def _calls(run: Run, agent: int) -> Indexes:
-    """The calls of an agent that had tokens."""
+def _calls_by_model(run: Run, agent: int) -> dict[str, list[int]]:
+    """The calls of an agent that had tokens, by model; none if one of them failed."""
     calls = conversations_of(run).of_agent(agent)
-    return calls[tokens_of(run).whole[calls] > 0]
+    calls = calls[tokens_of(run).whole[calls] > 0]
+    found: dict[str, list[int]] = {}
+    if (run.llm_calls.strings("Error")[calls] != "").any():
+        return found
+    models = run.llm_calls.strings("Model")[calls].tolist()
+    for model, call in zip(models, calls.tolist(), strict=True):
+        found.setdefault(model, []).append(call)
+    return found
 
 
-def _only_model(run: Run, agent: int) -> str:
-    """The model that made all calls of an agent; empty when there are several."""
-    calls = _calls(run, agent)
-    models = set(run.llm_calls.strings("Model")[calls].tolist())
-    failed = (run.llm_calls.strings("Error")[calls] != "").any()
-    return str(models.pop()) if len(models) == 1 and not failed else ""
+def _usd(run: Run, calls: Sequence[int] | Indexes) -> float:
+    return float(np.nansum(run.llm_calls.floats("CostUsd")[calls]))
 
 
 def _cheaper(run: Run, calls: Indexes) -> str | None:
