@@ -62,7 +62,8 @@ def _in_vain(run: Run) -> NDArray[np.bool_]:
     _, first = np.unique(same, return_index=True)
     again = np.ones(tools.count, dtype=bool)
     again[first] = False
-    return vain | (again & (result != ""))
+    repeated: NDArray[np.bool_] = again & (result != "")
+    return vain | repeated
 
 
 def own_seconds(run: Run) -> Seconds:

@@ -15,8 +15,8 @@ the longest wait of the usual back-off, once over.
 
 **Evidence.** The attempts, and the call that came after them.
 
-**Saving.** `what_if` none of the attempts and none of the waits between them had been; the
-cost of those attempts that have one.
+**Saving.** `what_if` none of the attempts and none of the waits between them had been; what
+they cost, as far as they were billed (`_attempt_costs`).
 
 **False alarms.** At most 5 % of healthy runs: polling that tells "not yet" as an error.
 """
@@ -36,6 +36,7 @@ from fleetspan_collector.processors.critical_path import (
     timeline_of,
     what_if,
 )
+from fleetspan_collector.processors.detectors._attempt_costs import attempts_usd
 from fleetspan_collector.processors.detectors._failures import (
     failed_calls,
     failures_of,
@@ -97,7 +98,7 @@ class RetryStorm:
         saved = what_if(
             run, WithoutWait(calls=tuple(waited)), *without_calls(run, in_vain)
         )
-        usd = float(np.nansum(calls.floats("CostUsd")[in_vain]))
+        usd = attempts_usd(run, in_vain, following)
         errors = sorted({str(each) for each in calls.strings("Error")[in_vain]})
         yield Finding(
             location=f"call:{calls.strings('CallId')[chain[0]]}",

@@ -42,6 +42,40 @@ def test_failed_calls_in_a_row_are_a_storm() -> None:
     assert finding.details == {"attempts": 4, "error": "timeout"}
 
 
+def test_what_an_attempt_put_into_the_cache_is_not_lost() -> None:
+    """The first attempt paid for 100,000 tokens that all later ones read from the cache.
+
+    At 3 USD a million and a tenth of it for reading: without the storm the call that
+    worked had paid the 0.30, and not the 0.03 of reading.
+    """
+    building = Building()
+    building.agent("main", 0, 60)
+    for number in range(5):
+        building.call(
+            "main",
+            5 * number,
+            1,
+            Error="" if number == 4 else "timeout",
+            InputTokens=0 if number else 100_000,
+            CacheReadTokens=100_000 if number else 0,
+            CacheWriteTokens=0,
+            OutputTokens=0,
+            CostUsd=0.03 if number else 0.3,
+        )
+    [finding] = found(building)
+    assert finding.usd == pytest.approx(0.3 + 3 * 0.03 - 0.27)
+
+
+def test_attempts_with_tokens_but_no_price_cost_nobody_knows_what() -> None:
+    """Unknown is not nothing."""
+    building = Building()
+    building.agent("main", 0, 60)
+    for number in range(4):
+        building.call("main", 5 * number, 1, Error="timeout", InputTokens=1_000)
+    [finding] = found(building)
+    assert finding.usd is None
+
+
 def test_three_in_a_row_are_common() -> None:
     """Four make a storm."""
     assert found(failing_calls(3)) == []
