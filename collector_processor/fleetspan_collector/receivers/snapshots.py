@@ -36,6 +36,7 @@ _PROTOCOL: Final = "http/json"
 _RECORD_ID_BYTES: Final = 16
 _LONGEST_TEXT: Final = 4096
 _MOST_CHUNKS: Final = 1_000_000
+_ID: Final = re.compile(r"[0-9A-Za-z-]{8,64}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _KINDS: Final = ("", "bytes", "text", "json")
 _LARGEST: Final = 2**63 - 1
@@ -137,8 +138,11 @@ def _read(body: bytes) -> Any:
     wanted = SnapshotRequest()
     for name in TEXTS:
         setattr(wanted, name, _text(given, name))
-    if not wanted.request_id:
-        raise Undecodable("is missing", field="request_id")
+    if not _ID.fullmatch(wanted.request_id):
+        raise Undecodable(
+            f"is {wanted.request_id[:80]!r}, expected 8 to 64 letters, digits and hyphens",
+            field="request_id",
+        )
     wanted.at_unix_nano = _number(given, "at_unix_nano")
     wanted.state_bytes = _number(given, "state_bytes")
     if wanted.state_kind not in _KINDS:

@@ -140,7 +140,11 @@ class Capturer:
         for moment in found:
             at_ns = int(np.clip(moment.at_ns, 0, _LATEST_NS))
             mark = (at_ns, moment.state.hash, *standings.mark(at_ns))
-            name = snapshot_id(facts.tenant, facts.run_id, moment.trigger, moment.place)
+            name = moment.place
+            if moment.trigger is not Trigger.SDK:
+                name = snapshot_id(
+                    facts.tenant, facts.run_id, moment.trigger, moment.place
+                )
             if self._written.get(name) != mark:
                 wanted.append(
                     _Wanted(

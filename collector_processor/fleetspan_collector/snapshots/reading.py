@@ -118,6 +118,8 @@ class Snapshots:
         Raises:
             UsageError: When there is none, or several.
         """
+        if not prefix:
+            raise self._not_found(prefix)
         found = [
             row["SnapshotId"]
             for row in self._rows("snapshot_find", prefix=_sql.quote(prefix))
@@ -131,7 +133,7 @@ class Snapshots:
                 because=f"{len(found)} snapshots begin so: {shown}",
                 suggestion=f"fleetspan snapshot show {found[0]}",
             )
-        if not found or not prefix:
+        if not found:
             raise self._not_found(prefix)
         (row,) = self._rows("snapshot_show", snapshot=_sql.quote(found[0]))
         return self._snapshot(row)
