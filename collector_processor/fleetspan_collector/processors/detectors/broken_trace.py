@@ -5,7 +5,9 @@ Other figures of such a run may be wrong; this says where, and how often.
 **Rule.** Any of these, one finding for each kind: agents whose parents go round in a circle;
 agents whose parent never came; things that end before they start; times far outside the run
 (1970, 2100); things of a run that has ended which nobody saw end; clocks that differ. The
-last four are what the critical path had to repair (`timeline_of`). In a run that still goes
+last four are what the critical path had to repair (`timeline_of`), and clocks also where a
+sub-agent ends later than the call that waited for it: it has nearly the length of that call
+(`_FITS`), which no call has that starts an agent and goes on. In a run that still goes
 on a missing end or parent is normal and is not told, and nor is a missing end of a run or an
 agent that was abandoned: that is what the word says. Some feeds never tell how long model
 calls take, or anything: where no model call has an end, that is not told either, and where
@@ -30,12 +32,16 @@ import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import timeline_of
+from fleetspan_collector.processors.detectors._conversation import Floats
 from fleetspan_collector.processors.finding import Finding, Severity
-from fleetspan_collector.processors.run import NONE, Run
+from fleetspan_collector.processors.run import NONE, UNKNOWN_NS, Indexes, Run
 
 _SHOWN: Final = 20
 _NAMED: Final = 3
 _MISSING_END: Final = "missing_end"
+_SKEW: Final = "clock_skew"
+_FITS: Final = 0.7
+_LATE_NS: Final = 1_000_000_000
 _ENDED: Final = ("ok", "error")
 
 _TEXTS: Final = {
@@ -47,7 +53,7 @@ _TEXTS: Final = {
         Severity.INFO,
         "were never seen to end, though the run has ended",
     ),
-    "clock_skew": (
+    _SKEW: (
         Severity.INFO,
         "come from a clock that differs from their parent's",
     ),
@@ -63,7 +69,7 @@ _ADVICE: Final = {
     "outside_time": "Look for times that are not set (1970), or are in another unit than "
     "nanoseconds.",
     _MISSING_END: "End spans in a `finally` or `with`, and flush before the process exits.",
-    "clock_skew": "Synchronise the clocks of the machines (NTP).",
+    _SKEW: "Synchronise the clocks of the machines (NTP).",
 }
 
 Rows = Sequence[int]
@@ -89,7 +95,12 @@ class BrokenTrace:
             yield _finding(run, "cyclic_parents", tree.cyclic.tolist(), (), ())
         if len(tree.orphans) and not run.facts.open:
             yield _finding(run, "missing_parent", tree.orphans.tolist(), (), ())
-        for kind, (agents, calls, tools) in _repairs(run).items():
+        repairs = _repairs(run)
+        late = _later_than_awaited(run)
+        if late:
+            early = repairs.get(_SKEW, ((), (), ()))
+            repairs[_SKEW] = (_union(early[0], late), early[1], early[2])
+        for kind, (agents, calls, tools) in repairs.items():
             if kind == _MISSING_END:
                 if run.facts.status not in _ENDED:
                     continue
@@ -110,6 +121,32 @@ def _repairs(run: Run) -> dict[str, tuple[Rows, Rows, Rows]]:
             _union(tools, repair.tools),
         )
     return found
+
+
+def _later_than_awaited(run: Run) -> Rows:
+    """Sub-agents that end after the call that waited for them, as told."""
+    spawn = run.tree.spawn
+    rows = np.flatnonzero(spawn != NONE)
+    if not len(rows):
+        return ()
+    agents, tools = run.agents, run.tool_calls
+    calls = spawn[rows]
+    starts, ends = agents.nanoseconds("StartTime")[rows], _ends(run, rows)
+    call_starts = tools.nanoseconds("StartTime")[calls]
+    room = tools.floats("DurationMs")[calls] * 1e6
+    length = ends - starts
+    late = ends - call_starts - room
+    fits = (length <= room) & (length >= _FITS * room)
+    once = agents.integers("Activations")[rows] <= 1
+    skewed = fits & once & (starts >= call_starts) & (late > _LATE_NS)
+    found: list[int] = rows[skewed].tolist()
+    return found
+
+
+def _ends(run: Run, rows: Indexes) -> Floats:
+    """When agents ended, Unix nanoseconds; NaN for those that have not."""
+    ends = run.agents.nanoseconds("EndTime")[rows]
+    return np.where(ends == UNKNOWN_NS, np.nan, ends.astype(np.float64))
 
 
 def _union(some: Rows, others: Rows) -> Rows:

@@ -1,8 +1,8 @@
 """Overpowered model: a dear model was given a simple task.
 
 **Rule.** Agents of one name that have ended well, none of whose calls failed. Their task
-looked simple: its kind is known (`classify`, by what the task says before what the agent is
-called), its complexity is at most ``detect_overpowered_model_complexity``, and weaker models
+looked simple: its kind is (`classify`, by what the task says before what the agent is called;
+hardness at most `_SIMPLE`), its complexity is at most ``detect_overpowered_model_complexity``, and weaker models
 are not known to fail at it (`complexity_of`). It turned out to be simple, too: effort at
 most ``detect_overpowered_model_effort``. For the calls that they made with one model there is
 a cheaper one that takes inputs as large and costs at most `_CHEAPER` as much: the smallest of
@@ -43,8 +43,11 @@ from fleetspan_collector.processors.model_facts import (
     small_sibling,
 )
 from fleetspan_collector.processors.run import Indexes, Run
-from fleetspan_routing.complexity import TaskKind, classify, score
+from fleetspan_routing.complexity import HARDNESS, TaskKind, classify, score
 
+_SIMPLE: Final = 2
+"""Hardness of the kinds of tasks that are simple: summaries, scans, checks, extraction,
+documentation."""
 _CHEAPER: Final = 0.7
 _MOST: Final = 20
 
@@ -89,6 +92,7 @@ class OverpoweredModel:
         kind, looked = _looked(run, agent)
         return (
             bool(kind)
+            and HARDNESS[kind] <= _SIMPLE
             # Without it the score is no more than a lower bound.
             and before.context is not None
             and looked <= self._complexity
