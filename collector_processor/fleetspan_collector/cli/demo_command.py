@@ -22,12 +22,19 @@ from rich.text import Text
 
 from fleetspan_collector.cli._invocation import SCHEMA_VERSION, Invocation
 from fleetspan_collector.cli._source import OwnerSource
+from fleetspan_collector.cli.review_command import review_document
 from fleetspan_collector.config import Endpoints, Settings
 from fleetspan_collector.demo import report
 from fleetspan_collector.demo._plan import FEWEST_RUNS, plan_fleet
 from fleetspan_collector.demo.checks import check, read_back, why_unready
 from fleetspan_collector.demo.fleet import Fleet, reachable
+from fleetspan_collector.demo.planted import (
+    await_analysis,
+    check_findings,
+    review_release,
+)
 from fleetspan_collector.demo.server import Collecting, collecting
+from fleetspan_collector.insights.documents import rfc3339
 
 Keep = Annotated[
     bool, typer.Option("--keep", help="Leave the collector up until Ctrl-C.")
@@ -69,12 +76,10 @@ def demo(
             sent = time.monotonic()
             on_progress("reading back", runs)
             outcome = _read(invocation, settings, collector, truth, demo_id=demo_id)
-            readable = time.monotonic()
             outcome.timing |= {
                 "starting_s": starting_s,
                 "sending_s": sent - began - starting_s,
-                "readable_s": readable - sent,
-                "total_s": readable - began,
+                "total_s": time.monotonic() - began,
             }
             finish()
             _show(invocation, outcome)
@@ -95,22 +100,43 @@ def _read(
     Raises:
         CollectorError: When it is not what was sent.
     """
-    source = OwnerSource(reachable(collector.endpoints.web or ""))
+    began = time.monotonic()
+    # It says itself how far it is; a warning would be news to nobody.
+    source = OwnerSource(reachable(collector.endpoints.web or ""), warns=False)
     database = settings.store.database
     stored = read_back(source, truth, demo_id=demo_id, database=database)
     check(truth, stored, unready=why_unready(source))
+    readable = time.monotonic()
+    await_analysis(source, truth)
+    check_findings(source, truth)
+    analysed = time.monotonic()
+    review = review_release(source, truth)
     specials = {
         run["special"]: run["run_id"] for run in truth["runs"] if run["special"]
     }
     by_model = _BY_MODEL.format(database=database)
-    commands = ("ls", f"show {specials['loop'][:12]}", f'sql "{by_model}"', "up")
+    commands = (
+        "ls",
+        f"show {specials['loop'][:12]}",
+        f"explain {specials['loop'][:12]}",
+        "findings",
+        f"review --since {rfc3339(review.span.since_ns)}",
+        f'sql "{by_model}"',
+        "up",
+    )
     where = shlex.join(options_of(invocation))
     return report.Outcome(
         runs=stored.runs,
         shown=source.run(report.choose_run(stored.runs, specials)),
         specials=specials,
         totals=report.sum_up(stored.runs),
-        timing={"spans": stored.spans, "starts": stored.starts},
+        timing={
+            "spans": stored.spans,
+            "starts": stored.starts,
+            "readable_s": readable - began,
+            "analysed_s": analysed - readable,
+        },
+        review=review,
         truth=str(_keep_truth(settings, demo_id, truth)),
         next=[f"{command_name()} {each} {where}".rstrip() for each in commands],
         endpoints=collector.endpoints,
@@ -119,7 +145,14 @@ def _read(
 
 def _show(invocation: Invocation, outcome: report.Outcome) -> None:
     if invocation.json:
-        invocation.write_json(dataclasses.asdict(outcome))
+        # The review in its own form: one of dataclasses says too much.
+        fields = {
+            each.name: getattr(outcome, each.name)
+            for each in dataclasses.fields(outcome)
+        }
+        endpoints = dataclasses.asdict(outcome.endpoints)
+        review = review_document(outcome.review)
+        invocation.write_json(fields | {"endpoints": endpoints, "review": review})
     else:
         report.print_outcome(outcome, invocation.out)
     sys.stdout.flush()

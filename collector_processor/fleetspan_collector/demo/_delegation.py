@@ -62,13 +62,17 @@ def make_run(plan: RunPlan, task: Task, truth: Truth, *, lone: bool = False) -> 
     with living(Timeline(plan.start_ns)):
         if lone:
             agent = _agent(task, session=plan.session, user=plan.user)
-            with _at_work(agent, task, rng, truth, plan=plan) as worker:
+            with _at_work(
+                agent, task, rng, truth, plan=plan, released=plan.released
+            ) as worker:
                 do(task.job, worker)
             return
         truth.started()
         with fleetspan.run(plan.kind, session=plan.session, user=plan.user) as run:
             _note_run(truth, plan, run.run_id or "")
-            with _at_work(_agent(task), task, rng, truth) as worker:
+            with _at_work(
+                _agent(task), task, rng, truth, released=plan.released
+            ) as worker:
                 do(task.job, worker)
         truth.ended()
 
@@ -179,10 +183,19 @@ def _on_own_time(worker: Worker, task: Task, seed: float, begin_ns: int) -> int:
 @contextmanager
 def _hired(boss: Worker, task: Task, seed: float, line: Timeline) -> Iterator[Worker]:
     """Have a sub-agent at work, started by a tool call of its boss."""
-    with boss.calling("Task", {"agent": task.name}) as call:
+    # No two are asked for the same thing, or it would look like a loop.
+    arguments = {"agent": task.name, "ticket": f"T-{int(seed * 1e9)}"}
+    with boss.calling("Task", arguments) as call:
         rng = Random(seed)  # noqa: S311 - a play, not a secret
         agent = _agent(task)
-        with _at_work(agent, task, rng, boss.truth, spawned_by=call.call_id) as worker:
+        with _at_work(
+            agent,
+            task,
+            rng,
+            boss.truth,
+            spawned_by=call.call_id,
+            released=boss.released,
+        ) as worker:
             yield worker
         call.result("done")
 
@@ -209,6 +222,7 @@ def _at_work(
     *,
     spawned_by: str | None = None,
     plan: RunPlan | None = None,
+    released: bool = False,
 ) -> Iterator[Worker]:
     truth.started()
     with agent:
@@ -223,7 +237,15 @@ def _at_work(
             _note_run(truth, plan, record.run_id)
         truth.agent(record)
         line = current()
-        yield Worker(agent, truth, record, model=task.model, rng=rng, line=line)
+        yield Worker(
+            agent,
+            truth,
+            record,
+            model=task.model,
+            rng=rng,
+            line=line,
+            released=released,
+        )
     truth.ended()
 
 
@@ -234,6 +256,7 @@ def _note_run(truth: Truth, plan: RunPlan, run_id: str) -> None:
             name=plan.kind,
             session_id=plan.session,
             special=plan.special,
+            released=plan.released,
             start_ns=plan.start_ns,
         )
     )

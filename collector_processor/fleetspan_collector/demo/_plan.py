@@ -11,21 +11,34 @@ SPECIALS: Final = {
     "loop": "fix-flaky-test",
     "cost spike": "summarise-inbox",
     "crash": "migrate-ledger",
+    "one by one": "review-release",
+    "straggler": "audit-dependencies",
+    "rate limit": "research-competitors",
+    "retry storm": "deploy-preview",
+    "broken cache": "refactor-ledger",
+    "large output": "debug-production",
 }
 """Name of the run by what is odd about it on purpose."""
 
-FEWEST_RUNS: Final = 10
+FEWEST_RUNS: Final = 16
 _MINUTE_S: Final = 60.0
 # How long ago each begins: the stuck one is still within the idle timeout, the
-# crashed one is beyond it.
+# crashed one is beyond it, and all others have ended by now.
 _SPECIAL_AGES_S: Final = {
-    "stuck": 2 * _MINUTE_S,
+    "stuck": 4 * _MINUTE_S,
     "loop": 9 * _MINUTE_S,
+    "large output": 11 * _MINUTE_S,
     "cost spike": 14 * _MINUTE_S,
+    "one by one": 17 * _MINUTE_S,
+    "rate limit": 20 * _MINUTE_S,
+    "retry storm": 22 * _MINUTE_S,
+    "broken cache": 25 * _MINUTE_S,
+    "straggler": 28 * _MINUTE_S,
     "crash": 31 * _MINUTE_S,
 }
 _LATEST_S: Final = 12 * _MINUTE_S
 _SPACING_S: Final = 1.7 * _MINUTE_S
+_RELEASE_S: Final = 33 * _MINUTE_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +107,16 @@ ALONE: Final = {
         kinds={},
     ),
 }
-_SPECIAL_PROGRAMS: Final = {"loop": "review-crew", "cost spike": "research-desk"}
+_SPECIAL_PROGRAMS: Final = {
+    "loop": "review-crew",
+    "cost spike": "research-desk",
+    "one by one": "review-crew",
+    "straggler": "review-crew",
+    "rate limit": "research-desk",
+    "retry storm": "review-crew",
+    "broken cache": "migration-crew",
+    "large output": "review-crew",
+}
 _USERS: Final = ("ada", "grace", "linus", "margaret", "dennis", "barbara")
 
 
@@ -110,6 +132,9 @@ class RunPlan:
         session: The conversation.
         user: For whom.
         in_process: Whether one of its sub-agents is a process of its own.
+        released: Whether it works with the fleet's new version, which came when half
+            of the ordinary runs had been: its searches are slower, its reports dearer,
+            and its customers are not always found.
     """
 
     kind: str
@@ -119,6 +144,7 @@ class RunPlan:
     session: str
     user: str
     in_process: bool = False
+    released: bool = False
 
 
 def plan_fleet(
@@ -139,6 +165,10 @@ def plan_fleet(
     plans: dict[str, list[RunPlan]] = {program.name: [] for program in PROGRAMS}
     sessions: dict[str, str] = {}
     ordinary = runs - len(SPECIALS)
+    # The odd runs are all of the new version: where few ordinary ones are, it took a
+    # while to come.
+    first_s = _LATEST_S + (ordinary - ordinary // 2) * _SPACING_S
+    pause_s = max(0.0, _RELEASE_S - first_s)
     for number in range(ordinary):
         program, kind = _pick(number, rng)
         user = rng.choice(_USERS)
@@ -147,6 +177,9 @@ def plan_fleet(
         if conversation not in sessions or rng.random() < 0.34:
             sessions[conversation] = f"{user}-{demo_id}-{number}"
         age_s = _LATEST_S + (ordinary - 1 - number + rng.random() / 2) * _SPACING_S
+        released = number >= ordinary // 2
+        if not released:
+            age_s += pause_s
         first_of_kind = all(plan.kind != kind for plan in plans[program.name])
         plans[program.name].append(
             RunPlan(
@@ -157,6 +190,7 @@ def plan_fleet(
                 session=sessions[conversation],
                 user=user,
                 in_process=kind == "migrate-module" and first_of_kind,
+                released=released,
             )
         )
     for special in SPECIALS:
@@ -174,6 +208,7 @@ def _odd(special: str, rng: Random, *, seed: int, demo_id: str, now_ns: int) -> 
         start_ns=now_ns - int(_SPECIAL_AGES_S[special] * 1e9),
         session=f"{special.replace(' ', '-')}-{demo_id}",
         user=rng.choice(_USERS),
+        released=True,
     )
 
 

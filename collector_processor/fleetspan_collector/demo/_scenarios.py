@@ -24,6 +24,16 @@ MAIL_WRITE: Final = 180
 """Tokens of one message and of its summary: the same in every run, so that the runs of
 one kind cost the same until something is wrong."""
 
+SEARCH_S: Final = 1.5
+"""Seconds of a web search, more or less."""
+REPORT_READ: Final = 6_000
+"""Tokens that the writer of a report reads."""
+SLOWER: Final = 1.4
+DEARER: Final = 4
+NEW_FAILURES: Final = 0.6
+"""What the fleet's new version does: to the length of a search, to what the writer
+reads, and how often a customer is not found because of a column that is no more."""
+
 
 def review_pull_request(plan: RunPlan, truth: Truth) -> None:
     """An orchestrator and reviewers side by side in threads, one with a helper."""
@@ -146,12 +156,14 @@ def _search(worker: Worker) -> Iterator[None]:
         yield
         failed = "HTTPError" if worker.rng.random() < 0.08 else None
         query = {"query": f"market size {number}"}
-        worker.use("web_search", query, "y" * 4000, seconds=1.5, fails=failed)
+        seconds = SEARCH_S * (SLOWER if worker.released else 1)
+        worker.use("web_search", query, "y" * 4000, seconds=seconds, fails=failed)
         yield
 
 
 def _write(worker: Worker) -> Iterator[None]:
-    worker.think(read=6000, write=1800)
+    # The new version tells the writer about style at length.
+    worker.think(read=REPORT_READ * (DEARER if worker.released else 1), write=1800)
     worker.touch("create", "report.md", 140)
     yield
 
@@ -180,6 +192,8 @@ def answer_ticket(plan: RunPlan, truth: Truth) -> None:
     def answer(worker: Worker) -> Iterator[None]:
         worker.think(IN_HOUSE)
         failed = "NotFound" if worker.rng.random() < 0.1 else None
+        if worker.released and worker.rng.random() < NEW_FAILURES:
+            failed = "SchemaError"
         worker.use("find_customer", {"by": "mail"}, "customer 4711", fails=failed)
         yield
         chance = worker.rng.random()

@@ -61,8 +61,9 @@ class RunTruth:
         run_id: Its id.
         name: Its name.
         session_id: The conversation.
-        special: What is odd about it on purpose: ``loop``, ``stuck``, ``cost spike``,
-            ``crash``; empty for the others.
+        special: What is odd about it on purpose, a key of `_plan.SPECIALS`; empty for
+            the others.
+        released: Whether it worked with the fleet's new version.
         start_ns: When it began, in nanoseconds since 1970.
     """
 
@@ -70,6 +71,7 @@ class RunTruth:
     name: str
     session_id: str
     special: str
+    released: bool
     start_ns: int
 
 

@@ -25,6 +25,7 @@ class Worker:
         model: The model it uses unless told otherwise.
         rng: Everything random about it.
         line: Its time.
+        released: Whether it works with the fleet's new version.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Worker:
         model: Model,
         rng: Random,
         line: Timeline,
+        released: bool = False,
     ) -> None:
+        self.released = released
         self.agent = agent
         self.model = model
         self.rng = rng
@@ -55,6 +58,7 @@ class Worker:
         write: int | None = None,
         attempts: int = 1,
         fails: str | None = None,
+        cached: bool = True,
     ) -> None:
         """Call a model.
 
@@ -64,6 +68,7 @@ class Worker:
             write: Tokens that it answers; None: some.
             attempts: How often the request is sent; each retry waits.
             fails: Class of the error when the last attempt fails too.
+            cached: Whether what is old is still in the provider's cache.
         """
         model, rng = model or self.model, self.rng
         new = rng.randint(300, 2600) if read is None else read
@@ -78,18 +83,20 @@ class Worker:
                 self.record.failed_calls += 1
                 call.fail(fails, "the provider answered 429")
             else:
-                self._answer(call, model, new, out)
+                self._answer(call, model, new, out, cached=cached)
         self.truth.ended()
 
     def _note_call(self, model: Model) -> None:
         self.record.llm_calls += 1
         tally(self.record.calls_by_model, {model.name: 1})
 
-    def _answer(self, call: fleetspan.LLM, model: Model, new: int, out: int) -> None:
+    def _answer(
+        self, call: fleetspan.LLM, model: Model, new: int, out: int, *, cached: bool
+    ) -> None:
         self.line.advance(0.3 + self.rng.random() * 0.5)
         call.first_token()
         self.line.advance(out / model.tokens_per_s)
-        usage = self._usage(model, new) | {"output_tokens": out}
+        usage = self._usage(model, new, cached=cached) | {"output_tokens": out}
         if model.reasoning:
             usage["reasoning_tokens"] = int(out * model.reasoning)
         call.usage(**usage)
@@ -97,20 +104,24 @@ class Worker:
         tally(self.record.tokens_by_model.setdefault(model.name, {}), usage)
         self._context += new + out
 
-    def _usage(self, model: Model, new: int) -> dict[str, int]:
+    def _usage(self, model: Model, new: int, *, cached: bool) -> dict[str, int]:
         """Return the input by kind: what is old comes from the cache, where there is one."""
         old = self._context
         if model.caching == "none":
             return {"input_tokens": old + new}
         if model.caching == "automatic":
-            cached = old // 128 * 128
-            return {"input_tokens": old - cached + new, "cache_read_tokens": cached}
+            known = old // 128 * 128 if cached else 0
+            return {"input_tokens": old - known + new, "cache_read_tokens": known}
         usage = {"input_tokens": 4, "cache_read_tokens": old}
         if old == 0:
             # The system prompt is the same for hours, what follows is not.
             self._context = _SYSTEM_PROMPT
             usage["cache_write_1h_tokens"] = _SYSTEM_PROMPT
         usage["cache_write_5m_tokens"] = max(new - 4, 0)
+        if not cached:
+            # Paid for as if it had never been there.
+            usage["cache_write_5m_tokens"] += usage["cache_read_tokens"]
+            usage["cache_read_tokens"] = 0
         return usage
 
     def forget(self) -> None:

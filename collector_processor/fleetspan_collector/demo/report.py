@@ -13,6 +13,9 @@ from fleetspan_collector.cli._text import count, usd
 from fleetspan_collector.cli.ls_command import runs_table, total_tokens
 from fleetspan_collector.cli.show_command import print_run
 from fleetspan_collector.config import Endpoints
+from fleetspan_collector.insights.rendering.layout import lay_out_briefly
+from fleetspan_collector.insights.rendering.terminal import print_page
+from fleetspan_collector.insights.review import Review
 from fleetspan_collector.store.rows import RunDetail, RunRow
 
 _SHOWN: Final = 15
@@ -21,6 +24,12 @@ _WORTH_A_LOOK: Final = {
     "loop": "the same call and result, 30 times",
     "cost spike": "40 times as dear as its siblings",
     "crash": "its process died in a tool",
+    "one by one": "four reviewers one after another, with nothing to wait for",
+    "straggler": "four auditors side by side, one ten times as slow",
+    "rate limit": "refused six times, and waiting in between",
+    "retry storm": "the same failing command, seven times in a row",
+    "broken cache": "a prompt that changes in its first line",
+    "large output": "a whole log in the context",
 }
 
 
@@ -33,7 +42,9 @@ class Outcome:
         shown: The run whose tree is shown.
         specials: Id of the run by what is odd about it.
         totals: Sums over its runs.
-        timing: ``spans``, ``starts``, ``starting_s``, ``sending_s``, ``readable_s``, ``total_s``.
+        timing: ``spans``, ``starts``, ``starting_s``, ``sending_s``, ``readable_s``,
+            ``analysed_s``, ``total_s``.
+        review: The runs since the fleet's new version, against those before.
         truth: File of what the agent programs say that they did.
         next: Commands to try.
         endpoints: What the collector listens on.
@@ -44,6 +55,7 @@ class Outcome:
     specials: dict[str, str]
     totals: dict[str, Any]
     timing: dict[str, Any]
+    review: Review
     truth: str
     next: list[str]
     endpoints: Endpoints
@@ -104,6 +116,8 @@ def print_outcome(outcome: Outcome, out: Console) -> None:
     for line in _sums(outcome):
         out.print(Text(line))
     out.print()
+    print_page(lay_out_briefly(outcome.review), out)
+    out.print()
     out.print(Text("what to type next", style="bold"))
     for command in outcome.next:
         # Not broken at the width of the terminal: it is there to be copied.
@@ -124,7 +138,10 @@ def _sums(outcome: Outcome) -> list[str]:
             f"{timing['spans']} spans and {timing['starts']} start events sent over OTLP "
             f"in {timing['sending_s']:.1f} s"
         ),
-        f"readable {timing['readable_s']:.1f} s later; none lost, none twice",
+        (
+            f"readable {timing['readable_s']:.1f} s later, analysed "
+            f"{timing['analysed_s']:.1f} s after that; none lost, none twice"
+        ),
         (
             f"{timing['total_s']:.1f} s in all, {timing['starting_s']:.1f} s to start the "
             "collector; nothing left this machine"

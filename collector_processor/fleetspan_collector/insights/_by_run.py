@@ -37,11 +37,8 @@ def of_runs(phase: Phase) -> ByRun:
 
 def of_agents(phase: Phase) -> ByRun:
     """Agents, by their names; what they cost is what their own calls cost."""
-    agents = phase.agents
-    run, subject = phase.run_rows(agents), agents.strings("name")
-    columns = {
-        name: agents.floats(name) for name in ("agents", "timed", "failures", "seconds")
-    }
+    names = ("agents", "timed", "failures", "seconds")
+    subject, run, columns = _added(phase, phase.agents, "name", *names)
     callers, call_run, costs = _added(
         phase, phase.calls, "agent", "usd", unknown=("usd",)
     )

@@ -17,7 +17,7 @@ CATEGORIES: Final[Mapping[str, str]] = {
     "permission": "waiting for permission",
     "queue": "queueing",
     "backoff": "back-off before retries",
-    "gap": "nothing that is known",
+    "gap": "untracked",
 }
 """What each part of the ledger is called."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -16,6 +17,7 @@ from fleetspan_collector.insights.asking import Asks, ask, text
 from fleetspan_collector.insights.documents import rfc3339
 from fleetspan_collector.insights.findings import FindingRow, findings_where
 
+_NUMBER: Final = re.compile(r"([-_ #.:])\d+$")
 _MARGIN_S: Final = 3600
 """A row keeps the hour under which it was first written, which may be an earlier one."""
 
@@ -72,9 +74,10 @@ class Phase:
     Attributes:
         span: Which runs they are.
         runs: One row per run, see ``review_runs.sql``.
-        agents: One row per run and agent's name, see ``review_agents.sql``.
-        calls: One row per run, agent's name and model, see ``review_calls.sql``.
-        tools: One row per run, agent's name and tool, see ``review_tools.sql``.
+        agents: Rows by run and agent's name, see ``review_agents.sql``; agents are
+            called by what numbered ones have in common (`family`), here and below.
+        calls: Rows by run, agent's name and model, see ``review_calls.sql``.
+        tools: Rows by run, agent's name and tool, see ``review_tools.sql``.
         errors: One row per kind, name and error, most often first.
         findings: What processors have found, what matters most first.
     """
@@ -107,7 +110,7 @@ def read_phase(source: Asks, span: Span) -> Phase:
     known = pa.array(runs.strings("run_id"), pa.string())
 
     def of_runs(name: str) -> Columns:
-        table = ask(source, name, rows=rows)
+        table = _by_family(ask(source, name, rows=rows))
         # A run that has come since the runs were read would have no row of its own.
         return Columns(table.filter(pc.is_in(table["run_id"], known)))
 
@@ -122,6 +125,23 @@ def read_phase(source: Asks, span: Span) -> Phase:
         errors=ask(source, "review_errors", rows=rows),
         findings=[each for each in findings if each["run_id"] in ids],
     )
+
+
+def family(name: str) -> str:
+    """Return what numbered agents have in common: ``searcher-*`` for ``searcher-12``."""
+    return _NUMBER.sub(r"\1*", name)
+
+
+def _by_family(table: pa.Table) -> pa.Table:
+    """Call agents by what is theirs in common; else no two runs had the same ones."""
+    for column in ("name", "agent"):
+        if column in table.column_names:
+            families = pc.replace_substring_regex(
+                table[column], _NUMBER.pattern, r"\1*"
+            )
+            place = table.column_names.index(column)
+            table = table.set_column(place, column, families)
+    return table
 
 
 def _hours(runs: Columns) -> str:

@@ -25,7 +25,8 @@ class Insight:
         title: What it is about.
         what: What is the case.
         action: What to do.
-        seconds: Wall time that it saves in such a phase; None when not known.
+        seconds: Wall time that it saves in such a phase, or takes more; None when that
+            is not known, or not what has changed.
         usd: US dollars likewise.
         score: Its share of the phase's wall time and of its cost, and of its runs for
             failures, added up.
@@ -59,10 +60,12 @@ def insights_of(review: Review) -> list[Insight]:
 
 
 def _of_saving(saving: Saving) -> Insight:
+    whose = f" of {saving.agent}" if saving.agent else ""
+    detector = saving.detector.replace("_", " ")
     return Insight(
         priority=0,
         kind="saving",
-        title=f"{saving.detector.replace('_', ' ')}: {saving.subject_kind} {saving.subject}",
+        title=f"{detector}: {saving.subject_kind} {saving.subject}{whose}",
         what=saving.what,
         action=saving.advice,
         seconds=saving.seconds,
@@ -85,8 +88,8 @@ def _of_changes(review: Review) -> Iterator[Insight]:
         if change.because_of is not None or not worse or change.measure == "presence":
             continue
         effect = change.difference * change.times
-        seconds = effect if change.measure == "seconds" else 0.0
-        usd = effect if change.measure == "usd" else 0.0
+        seconds = effect if change.measure == "seconds" else None
+        usd = effect if change.measure == "usd" else None
         score = whole.score(seconds, usd)
         if change.measure == "failures":
             runs = review.figures.runs or 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from fleetspan_collector.insights.figures import known, total
 from fleetspan_collector.insights.findings import FindingRow
-from fleetspan_collector.insights.phase import Phase
+from fleetspan_collector.insights.phase import Phase, family
 from fleetspan_collector.processors.finding import Severity
 
 
@@ -22,6 +22,7 @@ class Saving:
         detector: What found it.
         subject_kind: ``tool``, ``model``, ``agent`` or ``run``.
         subject: The tool, model, agent or run that it is about, by name.
+        agent: The agent whose tool or model that is; None when no one's.
         severity: The worst of its findings.
         findings: How many findings there are.
         runs: In how many runs.
@@ -39,6 +40,7 @@ class Saving:
     detector: str
     subject_kind: str
     subject: str
+    agent: str | None
     severity: str
     findings: int
     runs: int
@@ -69,6 +71,9 @@ class Whole:
         return share
 
 
+_Key = tuple[str, str, str, str | None]
+"""Detector, kind of subject, subject, and the agent whose that is."""
+
 _SUBJECTS: Final = ("tool", "model")
 """Names in the details of a finding that say what it is about more closely."""
 
@@ -80,7 +85,7 @@ def subject_of(finding: FindingRow) -> tuple[str, str]:
         if isinstance(name, str) and name:
             return kind, name
     if finding["agent_name"]:
-        return "agent", finding["agent_name"]
+        return "agent", family(finding["agent_name"])
     return "run", finding["run_name"] or "?"
 
 
@@ -91,11 +96,12 @@ def savings_of(phase: Phase) -> list[Saving]:
         seconds=total(known(runs.floats("wall_s"))),
         usd=total(known(runs.floats("cost_usd"))),
     )
-    groups: dict[tuple[str, str, str], list[FindingRow]] = {}
+    groups: dict[_Key, list[FindingRow]] = {}
     for finding in phase.findings:
-        groups.setdefault((finding["detector"], *subject_of(finding)), []).append(
-            finding
-        )
+        kind, subject = subject_of(finding)
+        agent = family(finding["agent_name"] or "") if kind in _SUBJECTS else ""
+        key = (finding["detector"], kind, subject, agent or None)
+        groups.setdefault(key, []).append(finding)
     found = [_saving(phase, key, group, whole) for key, group in groups.items()]
     saving = [each for each in found if each.score > 0]
     return sorted(saving, key=lambda each: (-each.score, each.detector, each.subject))
@@ -111,11 +117,11 @@ def all_together(phase: Phase) -> Whole:
 
 def _saving(
     phase: Phase,
-    key: tuple[str, str, str],
+    key: _Key,
     group: Sequence[FindingRow],
     whole: Whole,
 ) -> Saving:
-    detector, kind, subject = key
+    detector, kind, subject, agent = key
     ordered = sorted(
         group,
         key=lambda each: (
@@ -130,6 +136,7 @@ def _saving(
         detector=detector,
         subject_kind=kind,
         subject=subject,
+        agent=agent,
         severity=max((each["severity"] for each in group), key=_rank),
         findings=len(group),
         runs=len(run_ids),

@@ -65,15 +65,8 @@ def change_proof(change: Change) -> str:
 
 
 def saved_text(seconds: float | None, dollars: float | None) -> str:
-    """Write what is saved: ``12.3s and $0.40``."""
-    if seconds is None and dollars is None:
-        return "not known"
-    parts = []
-    if seconds is None or seconds > 0:
-        parts.append("an unknown time" if seconds is None else duration(seconds))
-    if dollars is None or dollars > 0:
-        parts.append("an unknown cost" if dollars is None else usd(dollars))
-    return " and ".join(parts) or "nothing"
+    """Write what is saved, both numbers: ``12.3s and $0.40``; not known is ``?``."""
+    return f"{'0s' if seconds == 0 else duration(seconds)} and {usd(dollars)}"
 
 
 def ledger_text(ledger: Ledger, parts: int = 3) -> str:
@@ -113,3 +106,8 @@ def percent(share: float | None) -> str:
     if share is None:
         return "?"
     return f"{share:.1%}" if 0 < share < 0.0995 else f"{share:.0%}"
+
+
+def several(number: int, thing: str) -> str:
+    """Write a number of things: ``1 run``, ``2 runs``."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"

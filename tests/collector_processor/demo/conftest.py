@@ -1,4 +1,4 @@
-"""One demo of 12 runs, through the command, and what is read of it afterwards."""
+"""One demo of 18 runs, through the command, and what is read of it afterwards."""
 
 import functools
 import json
@@ -57,6 +57,12 @@ class Demo:
         """The runs by id, as ``ls --json`` gives them."""
         return {run["run_id"]: run for run in self._read("ls")["runs"]}
 
+    @functools.cached_property
+    def findings(self) -> list[dict[str, Any]]:
+        """What ``findings --json`` gives."""
+        found: list[dict[str, Any]] = self._read("findings")["findings"]
+        return found
+
     def special(self, what: str) -> dict[str, Any]:
         """Return the run that is odd in this way, as ``show --json`` gives it."""
         return self.show(self.outcome["specials"][what])
@@ -80,9 +86,9 @@ class Demo:
 
 @pytest.fixture(scope="package")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """A demo of 12 runs, made once and only read."""
+    """A demo of 18 runs, made once and only read."""
     data = tmp_path_factory.mktemp("demo") / "data"
-    done = run_command("demo", "--runs", "12", "--data", str(data), "--json")
+    done = run_command("demo", "--runs", "18", "--data", str(data), "--json")
     assert done.returncode == 0, done.stderr
     return Demo(data, done)
 

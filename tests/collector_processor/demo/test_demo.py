@@ -55,7 +55,7 @@ class TestWhatIsStored:
     def test_runs(self, demo):
         """The store has the runs that were made, and no others."""
         made = {run["run_id"] for run in demo.truth["runs"]}
-        assert len(made) == 12
+        assert len(made) == 18
         assert set(demo.runs) == made
 
     def test_spans_and_start_events(self, demo):
@@ -186,10 +186,10 @@ class TestWhatIsStored:
 
 
 class TestWrongOnPurpose:
-    """The four runs that are odd."""
+    """The runs that are odd."""
 
     def test_exactly_one_each(self, demo):
-        """There is one loop, one stuck agent, one cost spike and one crash."""
+        """There is one run of each kind that is odd, and the others are not."""
         specials = Counter(run["special"] for run in demo.truth["runs"])
         assert specials == {
             "": 8,
@@ -197,6 +197,12 @@ class TestWrongOnPurpose:
             "stuck": 1,
             "cost spike": 1,
             "crash": 1,
+            "one by one": 1,
+            "straggler": 1,
+            "rate limit": 1,
+            "retry storm": 1,
+            "broken cache": 1,
+            "large output": 1,
         }
 
     def test_loop(self, demo):
@@ -249,13 +255,72 @@ class TestWrongOnPurpose:
         ]
 
 
+class TestReview:
+    """What the demo's review, and the findings behind it, say of what was planted."""
+
+    @pytest.mark.parametrize(
+        ("special", "detector", "agent"),
+        [
+            ("loop", "no_progress_loop", "coder"),
+            ("cost spike", "overpowered_model", "summariser"),
+            ("one by one", "serialised_subagents", "checkout-reviewer"),
+            ("straggler", "straggler", "auditor-2"),
+            ("rate limit", "rate_limit_wait", "researcher"),
+            ("retry storm", "retry_storm", "deployer"),
+            ("broken cache", "broken_cache", "refactorer"),
+            ("large output", "oversized_output", "debugger"),
+        ],
+    )
+    def test_what_was_planted_is_found(self, demo, special, detector, agent):
+        """Each odd run has the finding of its detector, at the agent that is odd."""
+        run_id = demo.outcome["specials"][special]
+        found = [
+            finding["agent_name"]
+            for finding in demo.findings
+            if (finding["run_id"], finding["detector"]) == (run_id, detector)
+        ]
+        assert found == [agent]
+
+    def test_opportunities(self, demo):
+        """At least five different ones are named, with evidence, seconds and dollars."""
+        savings = demo.outcome["review"]["savings"]
+        assert len({saving["detector"] for saving in savings}) >= 5
+        for saving in savings:
+            assert saving["seconds"] is not None
+            assert saving["usd"] is not None
+            assert saving["seconds"] + saving["usd"] > 0
+            assert saving["run_ids"]
+            assert saving["finding_ids"]
+
+    def test_saved_together(self, demo):
+        """All together save no more than the parts, nor than there was."""
+        review = demo.outcome["review"]
+        together, figures = review["savings_together"], review["phase"]["figures"]
+        for name, most in (("seconds", "wall_s"), ("usd", "cost_usd")):
+            parts = sum(saving[name] for saving in review["savings"])
+            assert 0 < together[name] <= min(parts + 1e-6, figures[most])
+
+    def test_broken_cache_is_worth_what_was_paid_again(self, demo):
+        """What the lost cache cost is what was written again, less what reading costs."""
+        run_id = demo.outcome["specials"]["broken cache"]
+        (agent,) = [each for each in demo.truth["agents"] if each["run_id"] == run_id]
+        (saving,) = [
+            each
+            for each in demo.outcome["review"]["savings"]
+            if each["detector"] == "broken_cache"
+        ]
+        # Sonnet's list prices of a write and of a read, of all but what was new.
+        written = agent["tokens_by_model"]["claude-sonnet-4-5"]["cache_write_5m_tokens"]
+        assert saving["usd"] == pytest.approx(written * (3.75 - 0.3) / 1e6, rel=0.1)
+
+
 class TestDocument:
     """What ``demo --json`` prints."""
 
     def test_totals(self, demo):
         """The totals are the sums over the runs."""
         totals = demo.outcome["totals"]
-        assert totals["runs"] == 12
+        assert totals["runs"] == 18
         for name in ("agents", "llm_calls", "tool_calls", "errors"):
             assert totals[name] == sum(run[name] for run in demo.truth["runs"])
 
@@ -264,6 +329,9 @@ class TestDocument:
         assert [command.split()[1] for command in demo.outcome["next"]] == [
             "ls",
             "show",
+            "explain",
+            "findings",
+            "review",
             "sql",
             "up",
         ]

@@ -81,7 +81,7 @@ def test_runs_are_added(start, command, tmp_path):
     collector, listening = start("up", "--data", data, *ports)
     outcomes = []
     for _ in range(2):
-        done = command("demo", "--runs", "10", "--seed", "7", "--data", data, "--json")
+        done = command("demo", "--runs", "16", "--seed", "7", "--data", data, "--json")
         assert done.returncode == 0, done.stderr
         outcomes.append(json.loads(done.stdout))
     first, second = outcomes
@@ -89,7 +89,7 @@ def test_runs_are_added(start, command, tmp_path):
     assert first["endpoints"]["web"] == listening["web"]
     assert first["totals"] == pytest.approx(second["totals"])
     listed = json.loads(command("ls", "--data", data, "--json").stdout)["runs"]
-    assert len({run["run_id"] for run in listed}) == 20
+    assert len({run["run_id"] for run in listed}) == 32
     assert collector.poll() is None
 
 
@@ -99,7 +99,7 @@ def test_runs_are_added(start, command, tmp_path):
 def test_keep(start, tmp_path, number, code):
     """--keep leaves the collector up until a signal; then nothing lives on."""
     data = tmp_path / "data"
-    demo, outcome = start("demo", "--keep", "--runs", "10", "--data", str(data))
+    demo, outcome = start("demo", "--keep", "--runs", "16", "--data", str(data))
     assert answers(outcome["endpoints"]["web"])
     demo.send_signal(number)
     assert demo.wait(DEADLINE_S) == code
@@ -113,7 +113,7 @@ def test_losses_are_a_failure(command, tmp_path):
     """When the collector did not take what was sent, the demo says so and fails."""
     data = str(tmp_path / "data")
     limit = "request_limit_bytes=1KiB"
-    done = command("demo", "--runs", "10", "--data", data, "--set", limit)
+    done = command("demo", "--runs", "16", "--data", data, "--set", limit)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith(
@@ -123,7 +123,7 @@ def test_losses_are_a_failure(command, tmp_path):
 
 def test_too_few_runs(command):
     """Fewer runs than there are kinds of run is a mistake in the command line."""
-    done = command("demo", "--runs", "9")
+    done = command("demo", "--runs", "15")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
 
@@ -132,7 +132,7 @@ def test_collector_that_cannot_start(command, tmp_path):
     """What keeps the collector from starting is passed on."""
     place = tmp_path / "file"
     place.write_text("not a directory")
-    done = command("demo", "--runs", "10", "--data", str(place))
+    done = command("demo", "--runs", "16", "--data", str(place))
     assert done.returncode == 3
     assert done.stderr.splitlines()[0].startswith("error: ")
     assert str(place) in done.stderr

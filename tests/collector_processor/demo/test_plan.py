@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fleetspan_collector.demo._plan import FEWEST_RUNS, RunPlan, plan_fleet
+from fleetspan_collector.demo._plan import FEWEST_RUNS, SPECIALS, RunPlan, plan_fleet
 
 NOW_NS = 1_800_000_000_000_000_000
 
@@ -21,13 +21,14 @@ def shape(plans: list[RunPlan]) -> list[Any]:
     return [(each.kind, each.seed, each.start_ns, each.user) for each in plans]
 
 
-@pytest.mark.parametrize("runs", [FEWEST_RUNS, 11, 200])
+@pytest.mark.parametrize("runs", [FEWEST_RUNS, 17, 200])
 def test_number(runs):
     """As many runs as asked for, exactly one of each oddity among them."""
     plans = plan(runs)
     assert len(plans) == runs
     odd = Counter(each.special for each in plans if each.special)
-    assert odd == {"loop": 1, "stuck": 1, "cost spike": 1, "crash": 1}
+    assert odd == dict.fromkeys(SPECIALS, 1)
+    assert len(SPECIALS) == 10
 
 
 def test_every_kind():
@@ -64,3 +65,14 @@ def test_times():
     starts = [each.start_ns for each in plan(200)]
     assert max(starts) < NOW_NS
     assert NOW_NS - min(starts) > 4 * 3600 * 10**9
+
+
+@pytest.mark.parametrize("runs", [FEWEST_RUNS, 40, 200])
+def test_release(runs):
+    """Half of the ordinary runs are of the new version, and so are all odd ones, later."""
+    plans = plan(runs)
+    ordinary = [each for each in plans if not each.special]
+    assert sum(each.released for each in ordinary) == (len(ordinary) + 1) // 2
+    first = min(each.start_ns for each in plans if each.released)
+    assert all(each.released for each in plans if each.special)
+    assert all(each.start_ns < first for each in plans if not each.released)

@@ -11,6 +11,7 @@ from fleetspan_collector.insights.figures import Figures
 from fleetspan_collector.insights.ledger import CATEGORIES
 from fleetspan_collector.insights.measures import Dimension
 from fleetspan_collector.insights.parts import Part
+from fleetspan_collector.insights.phase import Span
 from fleetspan_collector.insights.priorities import Insight, insights_of
 from fleetspan_collector.insights.rendering.blocks import (
     Bar,
@@ -30,6 +31,7 @@ from fleetspan_collector.insights.sentences import (
     ledger_text,
     percent,
     saved_text,
+    several,
 )
 
 _ROWS: Final = 10
@@ -51,18 +53,20 @@ def lay_out(review: Review) -> list[Block]:
     ]
 
 
+def lay_out_briefly(review: Review) -> list[Block]:
+    """Return the part of the page that says what to do, and what has changed."""
+    return [
+        *_beginning(review),
+        *_time(review),
+        *_to_do(review),
+        *_changes(review),
+    ]
+
+
 def _beginning(review: Review) -> Iterator[Block]:
     span, figures = review.span, review.figures
     yield Heading(f"Review, {in_utc(span.since_ns)} to {in_utc(span.until_ns)} UTC", 1)
-    limits = [
-        f"{name} {', '.join(values)}"
-        for name, values in (
-            ("sessions", span.sessions),
-            ("project", [span.project] if span.project else []),
-            ("environment", [span.environment] if span.environment else []),
-        )
-        if values
-    ]
+    limits = list(_limits(span))
     if limits:
         yield Paragraph(f"Only {'; '.join(limits)}.", aside=True)
     if not figures.runs:
@@ -78,25 +82,41 @@ def _beginning(review: Review) -> Iterator[Block]:
         )
 
 
+def _limits(span: Span) -> Iterator[str]:
+    """Say which runs of the time are left out."""
+    if 0 < len(span.sessions) <= _EVIDENCE:
+        yield f"sessions {', '.join(span.sessions)}"
+    elif span.sessions:
+        yield f"{len(span.sessions)} sessions"
+    if span.project:
+        yield f"project {span.project}"
+    if span.environment:
+        yield f"environment {span.environment}"
+
+
 def _summary(review: Review) -> Iterator[str]:
     figures = review.figures
     yield (
-        f"{figures.runs} runs with {figures.agents} agents, {count(figures.llm_calls)} "
-        f"model calls and {count(figures.tool_calls)} tool calls cost "
+        f"{several(figures.runs, 'run')} with {several(figures.agents, 'agent')}, "
+        f"{several(figures.llm_calls, 'model call')} and "
+        f"{several(figures.tool_calls, 'tool call')} cost "
         f"{usd(figures.cost_usd)}; half of them took {duration(figures.wall_p50_s)} or "
         f"less, 95 of 100 {duration(figures.wall_p95_s)} or less."
     )
     if figures.failed_share is not None:
         wrong = figures.failed + figures.abandoned
-        yield f"{wrong} runs ({percent(figures.failed_share)}) failed or were abandoned."
+        share = percent(figures.failed_share)
+        yield f"{several(wrong, 'run')} ({share}) failed or ended without a sign."
     if review.ledger is not None:
         yield f"Time went into: {ledger_text(review.ledger)}."
     if review.savings:
         together = saved_text(review.together.seconds, review.together.usd)
-        yield f"{len(review.savings)} opportunities would save {together} together."
+        ways = "opportunity" if len(review.savings) == 1 else "opportunities"
+        yield f"{len(review.savings)} {ways} would save {together} together."
     if review.changes:
         own = [each for each in review.changes if each.because_of is None]
-        yield f"{len(own)} things have changed by more than noise."
+        have = "thing has" if len(own) == 1 else "things have"
+        yield f"{len(own)} {have} changed by more than noise."
     elif review.earlier is not None and review.earlier.comparison is not None:
         yield "Nothing has changed by more than noise since the earlier phase."
 
@@ -200,8 +220,12 @@ def _to_do(review: Review) -> Iterator[Block]:
 
 
 def _insight(insight: Insight) -> Item:
-    verb = "saves" if insight.kind == "saving" else "costs"
-    saved = saved_text(insight.seconds, insight.usd)
+    if insight.kind == "saving":
+        mark = f"saves {saved_text(insight.seconds, insight.usd)}"
+    elif insight.usd:
+        mark = f"costs {usd(insight.usd)} more"
+    else:
+        mark = f"takes {duration(insight.seconds)} more" if insight.seconds else ""
     lines = [insight.what] if insight.kind == "saving" else []
     number = len(insight.run_ids)
     if insight.kind == "saving" and number > 1:
@@ -212,7 +236,7 @@ def _insight(insight: Insight) -> Item:
     return Item(
         title=insight.title,
         lines=(*lines, f"→ {insight.action}"),
-        mark=f"{verb} {saved}" if saved != "nothing" else "",
+        mark=mark,
         evidence=_evidence(insight),
     )
 
@@ -257,7 +281,7 @@ def _method(earlier: Earlier) -> str:
     compared = comparison.compared if comparison else 0
     too_few = comparison.too_few if comparison else 0
     few = (
-        f" {too_few} run names, agents, tools and models had fewer than "
+        f" Not compared: {too_few} of the run names, agents, tools and models, with fewer than "
         f"{noise.FEWEST_RUNS} runs of the same name in one of the phases."
         if too_few
         else ""

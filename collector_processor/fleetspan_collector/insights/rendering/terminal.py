@@ -85,9 +85,13 @@ def _print_items(items: Items, out: Console) -> None:
             title.append(f"  {plain(item.mark)}", style="green")
         out.print(title)
         for line in item.lines:
-            out.print(Padding(Text(plain(line)), (0, 0, 0, len(sign) + 1)))
+            out.print(
+                Padding(Text(plain(line)), (0, 0, 0, len(sign) + 1), expand=False)
+            )
         for text in _evidence(item):
-            out.print(Padding(Text(text, style="dim"), (0, 0, 0, len(sign) + 1)))
+            out.print(
+                Padding(Text(text, style="dim"), (0, 0, 0, len(sign) + 1), expand=False)
+            )
 
 
 def _evidence(item: Item) -> Iterable[str]:
