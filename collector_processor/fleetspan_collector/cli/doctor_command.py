@@ -35,6 +35,8 @@ from fleetspan_collector.cli._claude_checks import NAME as CLAUDE_FEEDS
 from fleetspan_collector.cli._collector import make_collector
 from fleetspan_collector.cli._errors import translate
 from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.cli._processor_checks import NAME as PROCESSORS
+from fleetspan_collector.cli._processor_checks import check_processors
 from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.cli._text import plain
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
@@ -85,6 +87,7 @@ def _checks_of_running(endpoints: Endpoints, database: str) -> list[Check]:
         _guarded("schema", lambda: _schema(endpoints, database)),
         _guarded("round trip", lambda: _round_trip(endpoints, database)),
         _guarded(CLAUDE_FEEDS, lambda: _claude_feeds(endpoints, database)),
+        _guarded(PROCESSORS, lambda: _processors(endpoints)),
     ]
 
 
@@ -158,6 +161,10 @@ def _round_trip(endpoints: Endpoints, database: str) -> Check:
     took_ms = round_trip_ms(endpoints, database)
     detail = f"one span sent, stored and read back in {took_ms:.0f} ms"
     return Check(name="round trip", status="ok", detail=detail)
+
+
+def _processors(endpoints: Endpoints) -> Check:
+    return check_processors(OwnerSource(endpoints.web or "").text("/metrics"))
 
 
 def _claude_feeds(endpoints: Endpoints, database: str) -> Check:

@@ -33,7 +33,7 @@ _SHOWN: Final = 3
 
 def explain_run(invocation: Invocation, run: RunId) -> None:
     """Explain one run in five lines: time, cost, failures, the best saving, what next."""
-    with open_source(invocation.load().settings) as source:
+    with open_source(invocation.load().settings, analysed=True) as source:
         run_id = source.run(run)["run_id"]
         explanation = explain(source, run_id, time.time_ns())
     if explanation is None:

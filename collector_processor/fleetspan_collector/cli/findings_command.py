@@ -65,7 +65,7 @@ def findings(
     after = parse_since(since)
     since_ns = 0 if after is None else max(1, int(after.timestamp() * 1e6) * 1000)
     wanted = limit if invocation.json else (limit or _SHOWN_TO_PEOPLE + 1)
-    with open_source(invocation.load().settings) as source:
+    with open_source(invocation.load().settings, analysed=True) as source:
         run_id = "" if run is None else source.run(run)["run_id"]
         rows = read_findings(
             source,

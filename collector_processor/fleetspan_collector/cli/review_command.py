@@ -135,7 +135,7 @@ def review(
             suggestion="fleetspan review --since 7d",
         )
     earlier = earlier_span(against, span)
-    with open_source(invocation.load().settings) as source:
+    with open_source(invocation.load().settings, analysed=True) as source:
         made = make_review(source, span, earlier, time.time_ns())
     if endpoint is not None:
         made = _told(made, endpoint)

@@ -49,7 +49,7 @@ _MOST: Final = 1_000_000
 def ls(invocation: Invocation, run: RunId = None, limit: Limit = None) -> None:
     """List snapshots, latest first; people see 50 unless --limit says otherwise."""
     wanted = limit or (_MOST if invocation.json else _SHOWN_TO_PEOPLE + 1)
-    with open_source(invocation.load().settings) as source:
+    with open_source(invocation.load().settings, analysed=True) as source:
         run_id = source.run(run)["run_id"] if run is not None else None
         found = Snapshots(source.sql).listing(run_id, wanted)
     if invocation.json:
@@ -68,7 +68,7 @@ def ls(invocation: Invocation, run: RunId = None, limit: Limit = None) -> None:
 
 def show(invocation: Invocation, snapshot: SnapshotId) -> None:
     """Show a snapshot as a hand-off; --json shows all of it."""
-    with open_source(invocation.load().settings) as source:
+    with open_source(invocation.load().settings, analysed=True) as source:
         found = Snapshots(source.sql).find(snapshot)
     if invocation.json:
         invocation.write_json({"snapshot": dict(found.document)})
@@ -78,7 +78,7 @@ def show(invocation: Invocation, snapshot: SnapshotId) -> None:
 
 def export(invocation: Invocation, snapshot: SnapshotId, to: To = None) -> int:
     """Write a snapshot, its hand-off and its state to a tar file, with hashes."""
-    with open_source(invocation.load().settings) as source:
+    with open_source(invocation.load().settings, analysed=True) as source:
         snapshots = Snapshots(source.sql)
         found = snapshots.find(snapshot)
         target = (to or Path(f"snapshot-{found.snapshot_id}.tar")).absolute()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from fleetspan_collector.config import Settings, of_processors
@@ -17,7 +17,12 @@ from fleetspan_collector.store._engine import Engine
 
 _MOST_KEPT: Final = 256
 _KEPT_S: Final = 60.0
+_HOURS_AT_ONCE: Final = 24
+_LATE_DAYS: Final = 2
+"""Once all is made, hours of so many days are looked at for late rows."""
+
 _HOUR_S: Final = 3600
+_REFRESH_LATE_EVERY_S: Final = 5.0
 _REFRESH_EVERY_S: Final = 60.0
 """Baselines are of whole hours; within one they need not be the newest."""
 
@@ -35,10 +40,10 @@ class Contexts:
         self._days = settings.baseline_days
         self._prices = PriceBook.load(settings.price_override_file)
         self._baselines = BaselineStore(engine)
-        self._outcomes = OutcomeStore(engine)
+        self._outcomes = OutcomeStore(engine, settings.baseline_days)
         self._contexts: dict[tuple[str, int], Context] = {}
         self._history: dict[tuple[str, int], tuple[float, Baselines, PastOutcomes]] = {}
-        self._hours: set[tuple[str, int]] = set()
+        self._caught_up = False
         self._refreshed_at = float("-inf")
         self._now_ns = 0
 
@@ -77,28 +82,27 @@ class Contexts:
             )
         return self._history[key][1:]
 
-    def note(self, runs: Sequence[RunFacts]) -> None:
-        """Runs have been analysed: those that have ended become history."""
-        self._hours.update(
-            (facts.tenant, facts.bucket_s) for facts in runs if not facts.open
-        )
+    def refresh(self, hours_s: Iterable[int] = ()) -> None:
+        """Make the history of hours that are over, a few at a time, now and then.
 
-    def refresh(self) -> None:
-        """Make the history of hours that are over, now and then.
-
-        Nothing is held against the present hour, so it can wait.
+        Args:
+            hours_s: Unix seconds of the hours of runs that wait to be analysed: when
+                they are over, as of runs that are imported, history changes faster.
 
         Raises:
             ClickHouseError: When the store fails; it can be called again.
         """
-        if time.monotonic() - self._refreshed_at < _REFRESH_EVERY_S:
+        now_s = time.time()
+        late = any(hour + _HOUR_S <= now_s for hour in hours_s)
+        pause_s = _REFRESH_LATE_EVERY_S if late else _REFRESH_EVERY_S
+        if time.monotonic() - self._refreshed_at < pause_s:
             return
-        now_s = self._now_ns // 1_000_000_000
-        if self._refreshed_at == float("-inf"):
-            # What an earlier collector, or an earlier version, has left.
-            since_s = max(0, int(now_s - self._days * 86_400))
-            self._baselines.catch_up(since_s=since_s)
-        over = {each for each in self._hours if each[1] + _HOUR_S <= now_s}
-        self._baselines.refresh(over)
-        self._hours -= over
-        self._refreshed_at = time.monotonic()
+        days = _LATE_DAYS if self._caught_up else self._days
+        made = self._baselines.catch_up(
+            since_s=max(0, int(now_s - days * 86_400)), most=_HOURS_AT_ONCE
+        )
+        if made:
+            self._history.clear()
+        if made < _HOURS_AT_ONCE:
+            self._caught_up = True
+            self._refreshed_at = time.monotonic()

@@ -69,8 +69,11 @@ class Made:
     broken: Mapping[str, str]
 
 
-def make_processors(settings: ProcessorSettings) -> Made:
-    """Make every processor that is not switched off.
+def check_names(settings: ProcessorSettings) -> Mapping[str, EntryPoint]:
+    """See that all that is switched off is there; nothing of plugins is loaded.
+
+    Returns:
+        The plugins by name.
 
     Raises:
         UsageError: When ``processors_off`` names one that there is not.
@@ -87,6 +90,16 @@ def make_processors(settings: ProcessorSettings) -> Made:
             because=f"there is no processor {unknown[0]!r}",
             suggestion="one of " + ", ".join(sorted([*PROCESSORS, *plugins])),
         )
+    return plugins
+
+
+def make_processors(settings: ProcessorSettings) -> Made:
+    """Make every processor that is not switched off.
+
+    Raises:
+        UsageError: When ``processors_off`` names one that there is not.
+    """
+    plugins = check_names(settings)
     processors = [
         make(settings)
         for name, make in PROCESSORS.items()

@@ -181,6 +181,7 @@ class Scheduler:
     def _look_around(self, reach_s: float) -> None:
         """Mark what has gone silent, and now and then what nobody has marked."""
         self._dirty.mark(self._open.take_silent(time.time_ns()))
+        self._contexts.refresh()
         if len(self._open) and any(each.wants_live for each in self._followers):
             # Somebody is told as soon as it is known, so it has to be known soon.
             self._looked()
@@ -219,6 +220,7 @@ class Scheduler:
 
     def _analyse(self, hours: Mapping[RunKey, int]) -> None:
         left = dict(hours)
+        self._contexts.refresh(hours.values())
         now_ns = time.time_ns()
         self._contexts.begin(now_ns)
         for batch in self._reader.batches(hours, self._contexts.of, now_ns):
@@ -227,7 +229,6 @@ class Scheduler:
             self._analyse_batch(batch, now_ns)
         if left:
             self._writer.forget(left)
-        self._contexts.refresh()
 
     def _analyse_batch(self, batch: RunBatch, now_ns: int) -> None:
         try:
@@ -244,7 +245,6 @@ class Scheduler:
         written = self._writer.write(rows, hours)
         self._metrics.runs.inc(len(batch.facts))
         self._open.note(batch.facts, now_ns)
-        self._contexts.note(batch.facts)
         self._tell(list(batch.runs()), written)
 
     def _tell(self, runs: Sequence[Run], written: Written) -> None:

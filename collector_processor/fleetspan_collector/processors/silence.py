@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Final
 
@@ -52,7 +52,7 @@ class OpenRuns:
             self._queue = [(due, key) for key, (due, _) in self._due.items()]
             heapq.heapify(self._queue)
 
-    def take_silent(self, now_ns: int) -> Iterable[tuple[str, str, int]]:
+    def take_silent(self, now_ns: int) -> list[tuple[str, str, int]]:
         """Return runs whose silence has passed a threshold: tenant, run id and hour."""
         silent = []
         while self._queue and self._queue[0][0] <= now_ns:

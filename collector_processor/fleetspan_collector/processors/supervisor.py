@@ -31,6 +31,7 @@ from fleetspan_collector.processors.messages import (
 )
 from fleetspan_collector.processors.metrics import ProcessorMetrics
 from fleetspan_collector.processors.patience import Patience
+from fleetspan_collector.processors.registry import check_names
 
 logger = logging.getLogger("fleetspan.processors")
 
@@ -56,12 +57,16 @@ class Supervisor:
         settings: Goes to the processors.
         metrics: Where time, failures and what is set aside are counted.
 
+    Raises:
+        UsageError: When they switch off what is not there.
+
     Attributes:
         off: Processors that are switched off, with the reason.
         broken: Plugins that could not be made, with the reason.
     """
 
     def __init__(self, settings: ProcessorSettings, metrics: ProcessorMetrics) -> None:
+        check_names(settings)
         # These alone: what else the collector is set to may hold secrets.
         self._settings = of_processors(settings)
         self._metrics = metrics
