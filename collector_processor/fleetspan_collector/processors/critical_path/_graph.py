@@ -197,8 +197,10 @@ def _sweep(graph: Graph) -> None:
                 graph.beside[thing] = next(iter(beside))
             if graph.agents <= thing < graph.first_tool:
                 call_going[place] = thing
-            elif call_going[place] != NONE and not graph.anchored[thing]:
-                graph.streaming[thing] = call_going[place]
+            elif call_going[place] != NONE and _may_stream(graph, thing, place):
+                # What began with it did not wait for it.
+                if start[call_going[place]] < start[thing]:
+                    graph.streaming[thing] = call_going[place]
             if graph.waited[thing]:
                 beside[thing] = None
         else:
@@ -211,6 +213,13 @@ def _sweep(graph: Graph) -> None:
                 _note_end(graph, place, thing, end[thing])
             if call_going[place] == thing:
                 call_going[place] = NONE
+
+
+def _may_stream(graph: Graph, thing: int, place: int) -> bool:
+    """Whether a thing can be asked for by a model call of its place."""
+    if thing >= graph.first_tool:
+        return True
+    return place != graph.root and not graph.anchored[thing]
 
 
 def _note_end(graph: Graph, place: int, thing: int, at: int) -> None:

@@ -2,9 +2,9 @@
 
 Times fall into clusters, with more than a day between two of them; the one that holds
 most is the run. Another is set aside when no clock could have meant it (before 2000, or
-more than a day after the present), or when it is more than a month away and holds less
-than a twentieth of the times. What is nearer stays: a session that is picked up again
-days later is one run.
+more than a day after the present), when it is more than a year away, or more than a month
+away and less than a quarter as large. What is nearer stays: a session that is picked up
+again days later is one run.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from fleetspan_collector.processors.critical_path._intervals import Intervals, M
 from fleetspan_collector.processors.run import UNKNOWN_NS, Indexes
 
 _DAY_NS: Final = 86_400 * 10**9
-_FAR_NS: Final = 31 * _DAY_NS
-_SMALL_SHARE: Final = 0.05
+_MONTH_NS: Final = 31 * _DAY_NS
+_YEAR_NS: Final = 366 * _DAY_NS
+_SMALL_SHARE: Final = 0.25
 _EARLIEST_NS: Final = 946_684_800 * 10**9
 """The year 2000: before OpenTelemetry, and after what a clock without battery says."""
 
@@ -72,7 +73,8 @@ def _kept(known: Indexes, first: Indexes, last: Indexes, now_ns: int) -> Mask:
     away = np.maximum(
         known[first] - known[last[most]], known[first[most]] - known[last]
     )
-    stray = (away > _FAR_NS) & (size < _SMALL_SHARE * len(known))
+    small = size < _SMALL_SHARE * size[most]
+    stray = (away > _YEAR_NS) | ((away > _MONTH_NS) & small)
     keep: Mask = possible & ~stray
     keep[most] = True
     return keep

@@ -57,7 +57,7 @@ def _latest(graph: Graph) -> list[int]:
             if graph.waited[thing]:
                 late = min(late, room[graph.within[thing]] - end[thing])
             slack[thing] = late
-            room[thing] = late + graph.last_ns[thing]
+            room[thing] = min(room[thing], late + graph.last_ns[thing])
             for agent in graph.again.get(thing, ()):
                 room[agent] = min(room[agent], room[thing])
             if thing not in graph.ended:
