@@ -75,20 +75,30 @@ def own_seconds(run: Run) -> Seconds:
 
 def own_pace_s(run: Run) -> Seconds:
     """By agent: its time without waits, sub-agents, and single steps beyond chance."""
+    far, excess_s = far_steps(run)
+    outliers_s = by_agent(run, step_agents(run)[far], excess_s)
+    pace: Seconds = np.maximum(own_seconds(run) - waits_s(run) - outliers_s, 0)
+    return pace
+
+
+@per_run
+def far_steps(run: Run) -> tuple[Indexes, Seconds]:
+    """Steps that took longer than chance explains, and by how much more than usual."""
     steps = steps_of(run)
-    own_s = own_seconds(run) - waits_s(run)
-    owner = step_agents(run)
+    far: list[Indexes] = []
+    excess_s: list[Seconds] = []
     for kind, (sort, subject) in enumerate(steps.kinds):
         history = enough_of(run, sort, subject)
         if history is None:
             continue
         mine = np.flatnonzero(steps.kind == kind)
-        limit = beyond_chance(history, looked_at=len(mine))
-        far = mine[np.nan_to_num(steps.work_s[mine]) > limit]
-        if len(far):
-            own_s = own_s - by_agent(run, owner[far], steps.work_s[far] - history.p50)
-    pace: Seconds = np.maximum(own_s, 0)
-    return pace
+        limit_s = beyond_chance(history, looked_at=len(mine))
+        mine = mine[np.nan_to_num(steps.work_s[mine]) > limit_s]
+        far.append(mine)
+        excess_s.append(steps.work_s[mine] - history.p50)
+    if not far:
+        return np.empty(0, dtype=np.int64), np.empty(0)
+    return np.concatenate(far), np.concatenate(excess_s)
 
 
 @per_run

@@ -46,7 +46,7 @@ class Group:
     @property
     def middle(self) -> float:
         """The middle one of the values."""
-        return float(np.median(self.values))
+        return middle_of(self.values)
 
     @property
     def excess(self) -> float:
@@ -57,6 +57,18 @@ class Group:
     def ratio(self) -> float:
         """By what to multiply the values so that they are usual; at most 1."""
         return min(self.history.p50 / max(self.middle, 1e-9), 1.0)
+
+    @property
+    def _upper_end(self) -> float:
+        """What the middle of so many passes in less than one run of a hundred.
+
+        Whatever the shape of the history: half of three values above its 99th
+        percentile, of seven above the 95th, or of eight above the 90th.
+        """
+        history, count = self.history, len(self.values)
+        if count < 4:
+            return history.p99
+        return history.p95 if count < 8 else history.p90
 
     @property
     def times_usual(self) -> NDArray[np.float64]:
@@ -72,12 +84,30 @@ class Group:
             looked_at: How many groups of the run are held against their history.
         """
         history, middle = self.history, self.middle
-        if middle < factor * history.p50 or middle <= history.p90:
-            # Things of one run are alike: together they may all be at the upper end.
+        if middle < factor * history.p50 or middle <= self._upper_end:
             return False
         # Agents of a run have tasks of one size: many tell no more than one.
         together = len(self.values) if self.kind in ("model", "tool") else 1
         return middle > beyond_chance(history, looked_at=looked_at, together=together)
+
+
+def middle_of(values: NDArray[np.float64]) -> float:
+    """The median; of few values in a tenth of the time that numpy takes."""
+    ordered = np.sort(values)
+    half = len(ordered) // 2
+    if len(ordered) % 2:
+        return float(ordered[half])
+    return float(ordered[half - 1] + ordered[half]) / 2
+
+
+def middles_by(keys: Indexes, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median (of two the larger) of the values of each key."""
+    order = np.lexsort((values, keys))
+    ordered = keys[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    after = np.r_[first[1:], len(ordered)]
+    middles: NDArray[np.float64] = values[order][(first + after) // 2]
+    return middles
 
 
 def enough_of(

@@ -31,7 +31,6 @@ class Steps:
             tool call that started agents, asks a person, or has no known end, has none
             that can be told (NaN).
         wait_s: Seconds that each waited for permission before it worked.
-        path_s: Seconds of its work that lie on the run's critical path.
         kind: A number for the model or the tool of each.
         kinds: ``("model", MODEL)`` or ``("tool", TOOL)`` by that number.
     """
@@ -39,7 +38,6 @@ class Steps:
     calls: int
     work_s: Seconds
     wait_s: Seconds
-    path_s: Seconds
     kind: Indexes
     kinds: tuple[tuple[str, str], ...]
 
@@ -58,19 +56,21 @@ class Steps:
 def steps_of(run: Run) -> Steps:
     """Return the run's steps."""
     calls, tools = run.llm_calls, run.tool_calls
-    names = [("model", each) for each in calls.strings("Model")]
-    names += [("tool", each) for each in tools.strings("Tool")]
     numbers: dict[tuple[str, str], int] = {}
-    kind = np.fromiter(
-        (numbers.setdefault(each, len(numbers)) for each in names), np.int64, len(names)
-    )
+    kind = [
+        numbers.setdefault((sort, name), len(numbers))
+        for sort, names in (
+            ("model", calls.strings("Model").tolist()),
+            ("tool", tools.strings("Tool").tolist()),
+        )
+        for name in names
+    ]
     waits_s = np.nan_to_num(tools.floats("PermissionWaitMs")) / 1e3
     return Steps(
         calls=calls.count,
         work_s=np.concatenate((_call_work_s(run), _tool_work_s(run, waits_s))),
         wait_s=np.concatenate((np.zeros(calls.count), waits_s)),
-        path_s=_path_s(run),
-        kind=kind,
+        kind=np.array(kind, dtype=np.int64),
         kinds=tuple(numbers),
     )
 
@@ -84,14 +84,16 @@ def _call_work_s(run: Run) -> Seconds:
 def _tool_work_s(run: Run, waits_s: Seconds) -> Seconds:
     timeline, tools = timeline_of(run), run.tool_calls
     took = (timeline.tool_end - timeline.tool_start) / 1e9 - waits_s
-    asks = np.fromiter(
-        (each in _ASKS_A_PERSON for each in tools.strings("Tool")), bool, tools.count
-    )
-    unknown = np.isnan(tools.floats("DurationMs")) | asks | (run.tree.spawned != NONE)
+    names = tools.strings("Tool").tolist()
+    unknown = np.isnan(tools.floats("DurationMs")) | (run.tree.spawned != NONE)
+    if not _ASKS_A_PERSON.isdisjoint(names):
+        unknown |= np.array([name in _ASKS_A_PERSON for name in names])
     return np.where(unknown, np.nan, np.maximum(took, 0))
 
 
-def _path_s(run: Run) -> Seconds:
+@per_run
+def path_seconds_of(run: Run) -> Seconds:
+    """Seconds of each step's work that lie on the run's critical path."""
     path = path_of(run)
     took = (path.end_ns - path.start_ns) / 1e9
     parts = []

@@ -35,7 +35,11 @@ from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import Category, path_of, what_if
 from fleetspan_collector.processors.detectors._agent_time import step_agents
 from fleetspan_collector.processors.detectors._history import enough_of
-from fleetspan_collector.processors.detectors._steps import Steps, steps_of
+from fleetspan_collector.processors.detectors._steps import (
+    Steps,
+    path_seconds_of,
+    steps_of,
+)
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import Indexes, Run
 
@@ -75,15 +79,15 @@ class DominatingStep:
 
     def findings(self, run: Run) -> Iterable[Finding]:
         """Look at one run."""
-        path = path_of(run)
-        if path.wall_s < self._seconds:
+        steps = steps_of(run)
+        if not (steps.work_s >= self._seconds).any():
             return
+        path = path_of(run)
         waits_s = path.seconds.get(Category.PERMISSION, 0.0)
         waits_s += path.seconds.get(Category.BACKOFF, 0.0)
         at_work_s = path.wall_s - waits_s
-        steps = steps_of(run)
         least_s = max(self._share * at_work_s, self._seconds)
-        for step in np.flatnonzero(steps.path_s >= least_s).tolist():
+        for step in np.flatnonzero(path_seconds_of(run) >= least_s).tolist():
             usual = self._usual(run, steps, step)
             if usual is not None and self._dominates(float(steps.work_s[step]), usual):
                 yield from self._judged(run, steps, step, usual, at_work_s)
@@ -126,7 +130,7 @@ class DominatingStep:
             return
         sort, name = steps.kinds[steps.kind[step]]
         took_s = float(steps.work_s[step])
-        share = float(steps.path_s[step]) / at_work_s
+        share = float(path_seconds_of(run)[step]) / at_work_s
         calls, tools = steps.evidence(step)
         yield Finding(
             location=_location(run, steps, step),

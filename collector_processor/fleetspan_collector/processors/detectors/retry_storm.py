@@ -65,10 +65,13 @@ class RetryStorm:
         yield from self._of_tools(run)
 
     def _of_calls(self, run: Run) -> Iterator[Finding]:
-        attempts = _attempts(run)
         failed = failed_calls(run)
-        if failed.sum() < self._attempts and attempts.max(initial=0) < self._attempts:
-            return
+        if not failed.any():
+            stated = run.llm_calls.floats("Attempts")
+            # Comparing with what is unknown gives no.
+            if not (stated > self._attempts).any():
+                return
+        attempts = _attempts(run)
         failures = failures_of(run)
         waits = failures.lag_s <= self._window_s
         chain: list[int] = []

@@ -6,7 +6,8 @@ the calls of a tool or a model, and of the agents of one name, the middle one co
 single one that is out of line is a dominating step or a straggler. It is slower than usual
 when it passes ``detect_slower_than_usual_factor`` times the middle of its history and what
 chance explains (`_history.beyond_chance`: one value in a thousand), and all together lost
-``detect_slower_than_usual_seconds``.
+``detect_slower_than_usual_seconds``; and it must be slow for most of its agents, and most of
+the commands that it is called with.
 
 An agent's time is without its waits, its sub-agents and single steps beyond chance, and an
 agent that took more steps did more, not slower. Only the deepest cause is named: an agent is
@@ -33,6 +34,7 @@ Of dollars, what is beyond the middle of the history.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,6 +50,7 @@ from fleetspan_collector.processors.critical_path import (
 from fleetspan_collector.processors.detectors._agent_time import (
     by_agent,
     did_more,
+    far_steps,
     own_pace_s,
     step_agents,
     usual_steps_s,
@@ -57,6 +60,8 @@ from fleetspan_collector.processors.detectors._history import (
     Group,
     enough_of,
     groups_of,
+    middle_of,
+    middles_by,
 )
 from fleetspan_collector.processors.detectors._lasting import agent_lasts
 from fleetspan_collector.processors.detectors._slower_findings import (
@@ -64,9 +69,13 @@ from fleetspan_collector.processors.detectors._slower_findings import (
     run_finding,
     steps_finding,
 )
-from fleetspan_collector.processors.detectors._steps import Seconds, steps_of
+from fleetspan_collector.processors.detectors._steps import (
+    Seconds,
+    path_seconds_of,
+    steps_of,
+)
 from fleetspan_collector.processors.finding import Finding
-from fleetspan_collector.processors.run import NONE, Indexes, Run
+from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
 
 _STEPS = 8
 """Steps from which on a run shows whether it is slow in everything."""
@@ -102,6 +111,7 @@ class SlowerThanUsual:
             for each in groups
             if each.excess >= self._seconds
             and each.is_beyond(self._factor, len(groups))
+            and _widely(run, each, self._factor, len(groups))
         ]
         explained_s = np.zeros(run.agents.count)
         saved_s = 0.0
@@ -130,7 +140,11 @@ class SlowerThanUsual:
 
     def _slower_agents(self, run: Run, explained_s: Seconds) -> Iterator[Finding]:
         names = _agents_by_name(run)
-        if all(enough_of(run, "agent", name) is None for name, _ in names):
+        # What is not slow with its waits is not without them.
+        if not any(
+            each.middle >= self._factor * each.history.p50
+            for each in groups_of(run, "agent", names, _wall_s(run))
+        ):
             return
         usual_s = usual_steps_s(run)
         groups = groups_of(run, "agent", names, own_pace_s(run))
@@ -148,10 +162,10 @@ class SlowerThanUsual:
     def _slower_run(self, run: Run, explained_s: float) -> Iterator[Finding]:
         path, name = path_of(run), run.facts.name
         history = enough_of(run, "run", name)
-        if history is None:
+        if history is None or path.wall_s < self._factor * history.p50:
             return
         waits_s = path.seconds[Category.BACKOFF] + path.seconds[Category.PERMISSION]
-        took_s = path.wall_s - waits_s
+        took_s = path.wall_s - waits_s - _outliers_s(run)
         group = _single("run", name, took_s, history)
         if (
             group.excess >= self._seconds
@@ -204,18 +218,14 @@ def _step_groups(run: Run) -> list[Group]:
         )
     )
     # What failed is over sooner, or after a time-out: the history has none of it.
-    counted = ~np.isnan(steps.work_s) & ~failed
-    return [
-        group
-        for kind, (sort, subject) in enumerate(steps.kinds)
-        if enough_of(run, sort, subject) is not None
-        for group in groups_of(
-            run,
-            sort,
-            [(subject, np.flatnonzero(counted & (steps.kind == kind)))],
-            steps.work_s,
-        )
-    ]
+    rows = np.flatnonzero(~np.isnan(steps.work_s) & ~failed)
+    rows = rows[np.argsort(steps.kind[rows], kind="stable")]
+    bounds = np.searchsorted(steps.kind[rows], np.arange(len(steps.kinds) + 1)).tolist()
+    groups: list[Group] = []
+    for kind, (sort, subject) in enumerate(steps.kinds):
+        mine = rows[bounds[kind] : bounds[kind + 1]]
+        groups += groups_of(run, sort, [(subject, mine)], steps.work_s)
+    return groups
 
 
 def _all_slow(groups: list[Group], factor: float) -> bool:
@@ -229,11 +239,32 @@ def _all_slow(groups: list[Group], factor: float) -> bool:
     every = np.concatenate([*times["model"], *times["tool"]])
     return (
         len(every) >= _STEPS
-        and float(np.median(every)) >= factor
+        and middle_of(every) >= factor
         and all(
             float(np.median(np.concatenate(each))) >= _EACH for each in times.values()
         )
     )
+
+
+def _widely(run: Run, group: Group, factor: float, looked_at: int) -> bool:
+    """Whether a tool or a model is slow for most agents, and for most of what it does.
+
+    Else one agent that is slow in everything, or one command that is run again and
+    again, would speak for all.
+    """
+    by_agent = middles_by(step_agents(run)[group.rows], group.values)
+    if middle_of(by_agent) < factor * group.history.p50:
+        return False
+    if group.kind == "model":
+        return True
+    hashes = run.tool_calls.strings("ArgumentsHash")
+    commands = hashes[group.rows - run.llm_calls.count].tolist()
+    if "" in commands:
+        return True
+    numbers: dict[str, int] = {}
+    keys = np.array([numbers.setdefault(each, len(numbers)) for each in commands])
+    by_command = replace(group, values=middles_by(keys, group.values))
+    return by_command.is_beyond(factor, looked_at)
 
 
 def _as_usual(run: Run, groups: list[Group]) -> list[Change]:
@@ -244,7 +275,7 @@ def _as_usual(run: Run, groups: list[Group]) -> list[Change]:
     if len(groups) > 1:
         # One cause slows all: many steps tell better by how much than few.
         every = np.concatenate([each.times_usual for each in groups])
-        ratio = 1 / max(float(np.median(every)), 1.0)
+        ratio = 1 / max(middle_of(every), 1.0)
     for group in groups:
         by = ratio if len(groups) > 1 else group.ratio
         for step, took_s in zip(
@@ -268,6 +299,12 @@ def _agents_saved_s(run: Run, group: Group) -> float:
     return what_if(run, *changes).saved_s
 
 
+def _outliers_s(run: Run) -> float:
+    """Seconds of the critical path that single steps take beyond chance."""
+    far, excess_s = far_steps(run)
+    return float(np.minimum(path_seconds_of(run)[far], excess_s).sum())
+
+
 def _single(kind: str, subject: str, value: float, history: Baseline) -> Group:
     return Group(
         kind=kind,
@@ -278,6 +315,7 @@ def _single(kind: str, subject: str, value: float, history: Baseline) -> Group:
     )
 
 
+@per_run
 def _agents_by_name(run: Run) -> list[tuple[str, Indexes]]:
     """The names under which the history of agents is kept, and who has them."""
     names, types = run.agents.strings("Name"), run.agents.strings("Type")

@@ -95,17 +95,73 @@ def test_the_middle_of_many_varies_less() -> None:
 
 
 def test_a_model_that_is_slow_all_along_is_slower() -> None:
-    """Six calls of 12 s, where 4 s is usual: no single one is beyond chance."""
+    """Eight calls of 12 s, where 4 s is usual: no single one is beyond chance."""
     building = Building(
         context=context(**{"model_claude-sonnet-4-5_seconds": history(4, 10, 30)})
     )
-    building.agent("main", 0, 72)
-    for number in range(6):
+    building.agent("main", 0, 96)
+    for number in range(8):
         building.call("main", 12 * number, 12)
     [finding] = found(building)
     assert finding.location == "model:claude-sonnet-4-5"
-    assert finding.calls == (0, 1, 2, 3, 4, 5)
-    assert finding.seconds == pytest.approx(48)
+    assert finding.calls == (0, 1, 2, 3, 4, 5, 6, 7)
+    assert finding.seconds == pytest.approx(64)
+
+
+def test_one_slow_agent_does_not_make_its_model_slow() -> None:
+    """Six of eight calls are slow, but those of one of three agents."""
+    building = Building(
+        context=context(**{"model_claude-sonnet-4-5_seconds": history(4, 10, 30)})
+    )
+    for agent, calls, seconds in (("a", 6, 12), ("b", 1, 4), ("c", 1, 4)):
+        building.agent(agent, 0, 72)
+        for number in range(calls):
+            building.call(agent, 12 * number, seconds)
+    assert found(building) == []
+
+
+@pytest.mark.parametrize(("commands", "count"), [(8, 1), (2, 0)])
+def test_one_slow_command_does_not_make_its_tool_slow(
+    commands: int, count: int
+) -> None:
+    """Eight calls of 60 s are one value if they are the same command."""
+    building = Building(context=context(tool_Bash_seconds=history(5, 20, 100)))
+    building.agent("main", 0, 480)
+    for number in range(8):
+        building.tool("main", 60 * number, 60, ArgumentsHash=f"{number % commands}")
+    assert len(found(building)) == count
+
+
+def test_a_single_step_beyond_chance_makes_no_run_slow() -> None:
+    """What it took more is a dominating step's."""
+    building = Building(
+        context=context(
+            tool_Bash_seconds=history(1, 3, 10), run_run_seconds=history(60, 90, 100)
+        )
+    )
+    building.agent("main", 0, 400)
+    for number in range(40):
+        building.tool("main", number, 1, ArgumentsHash=f"{number}")
+    building.tool("main", 40, 360, ArgumentsHash="long")
+    assert found(building) == []
+
+
+def test_a_run_that_is_slow_in_everything_is_one_finding() -> None:
+    """Models and tools take three times as long as usual: 144 s were 48 s."""
+    building = Building(
+        context=context(
+            tool_Bash_seconds=history(2, 8, 30),
+            **{"model_claude-sonnet-4-5_seconds": history(4, 12, 40)},
+        )
+    )
+    building.agent("main", 0, 144)
+    for number in range(8):
+        building.call("main", 18 * number, 12)
+        building.tool("main", 18 * number + 12, 6, ArgumentsHash=f"{number}")
+    [finding] = found(building)
+    assert finding.location == "run:seconds"
+    assert finding.agents == (0,)
+    assert finding.seconds == pytest.approx(96)
 
 
 def test_an_agent_is_slower_than_its_history() -> None:
