@@ -197,10 +197,10 @@ def _sweep(graph: Graph) -> None:
                 graph.beside[thing] = next(iter(beside))
             if graph.agents <= thing < graph.first_tool:
                 call_going[place] = thing
-            elif call_going[place] != NONE and _may_stream(graph, thing, place):
-                # What began with it did not wait for it.
-                if start[call_going[place]] < start[thing]:
-                    graph.streaming[thing] = call_going[place]
+            elif call_going[place] != NONE and _streams(
+                graph, call_going[place], thing, place
+            ):
+                graph.streaming[thing] = call_going[place]
             if graph.waited[thing]:
                 beside[thing] = None
         else:
@@ -215,8 +215,10 @@ def _sweep(graph: Graph) -> None:
                 call_going[place] = NONE
 
 
-def _may_stream(graph: Graph, thing: int, place: int) -> bool:
-    """Whether a thing can be asked for by a model call of its place."""
+def _streams(graph: Graph, call: int, thing: int, place: int) -> bool:
+    """Whether a thing can have been asked for by a call that goes on in its place."""
+    if graph.start[call] == graph.start[thing]:
+        return False
     if thing >= graph.first_tool:
         return True
     return place != graph.root and not graph.anchored[thing]

@@ -49,39 +49,31 @@ class Intervals:
 def read_intervals(run: Run) -> Intervals:
     """Return the times as the tables tell them."""
     agents, calls, tools = run.agents, run.llm_calls, run.tool_calls
-    tree = run.tree
-    call_start = _bounded(calls.nanoseconds("StartTime"))
-    tool_start = _bounded(tools.nanoseconds("StartTime"))
+    start = np.concatenate(
+        [table.nanoseconds("StartTime") for table in (agents, calls, tools)]
+    )
+    stated = agents.nanoseconds("EndTime")
+    took_ms = np.concatenate([calls.floats("DurationMs"), tools.floats("DurationMs")])
+    unknown = start == UNKNOWN_NS
+    start = np.clip(start, -FARTHEST_NS, FARTHEST_NS)
+    end = np.concatenate(
+        [
+            np.clip(stated, -FARTHEST_NS, FARTHEST_NS),
+            start[agents.count :] + milliseconds_as_ns(took_ms),
+        ]
+    )
+    open_end = np.concatenate([stated == UNKNOWN_NS, np.isnan(took_ms)])
+    open_end[agents.count :] |= unknown[agents.count :]
+    start[unknown], end[open_end] = UNKNOWN_NS, UNKNOWN_NS
+    owner = np.full(len(start), NONE)
+    owner[agents.count :] = np.concatenate([run.tree.call_agent, run.tree.tool_agent])
     return Intervals(
-        agents=agents.count,
-        calls=calls.count,
-        start=np.concatenate(
-            [_bounded(agents.nanoseconds("StartTime")), call_start, tool_start]
-        ),
-        end=np.concatenate(
-            [
-                _bounded(agents.nanoseconds("EndTime")),
-                _ends(call_start, calls.floats("DurationMs")),
-                _ends(tool_start, tools.floats("DurationMs")),
-            ]
-        ),
-        owner=np.concatenate(
-            [np.full(agents.count, NONE), tree.call_agent, tree.tool_agent]
-        ),
+        agents=agents.count, calls=calls.count, start=start, end=end, owner=owner
     )
 
 
 def milliseconds_as_ns(values: NDArray[np.float64]) -> Indexes:
     """Return durations in ms as nanoseconds; 0 for unknown."""
-    known = np.nan_to_num(values * 1e6, nan=0.0)
-    return np.rint(np.clip(known, -_LONGEST_NS, _LONGEST_NS)).astype(np.int64)
-
-
-def _bounded(times: Indexes) -> Indexes:
-    within = np.clip(times, -FARTHEST_NS, FARTHEST_NS)
-    return np.where(times == UNKNOWN_NS, UNKNOWN_NS, within)
-
-
-def _ends(start: Indexes, duration_ms: NDArray[np.float64]) -> Indexes:
-    known = (start != UNKNOWN_NS) & ~np.isnan(duration_ms)
-    return np.where(known, start + milliseconds_as_ns(duration_ms), UNKNOWN_NS)
+    clipped = np.clip(values * 1e6, -_LONGEST_NS, _LONGEST_NS)
+    clipped[np.isnan(clipped)] = 0.0
+    return np.rint(clipped).astype(np.int64)

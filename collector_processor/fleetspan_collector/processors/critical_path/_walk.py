@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import accumulate
+from typing import Final
 
 from fleetspan_collector.processors.critical_path._backoffs import backoffs_of, waited
 from fleetspan_collector.processors.critical_path._category import Category
@@ -17,6 +18,11 @@ from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
 from fleetspan_collector.processors.critical_path._waiting import Role
 from fleetspan_collector.processors.critical_path._waits import permission_ns, retry_ns
 from fleetspan_collector.processors.run import NONE, Run
+
+_AT_WORK: Final = frozenset({Role.CALL_WAITS, Role.PARENT_WAITS, Role.BACKGROUND})
+"""Agents that are taken to be at work while nothing is known of what they do."""
+
+_CALLED: Final = frozenset({Role.CALL_WAITS, Role.FIRST_WAITED})
 
 Emit = Callable[[int, int, Category, int, int], None]
 """Takes start, end, category, agent and thing; -1 for no agent, no thing."""
@@ -47,7 +53,7 @@ class Walk:
 
     def explain(self, thing: int, start: int, end: int) -> None:
         """Emit what a stretch of the time of a thing went to."""
-        graph, todo = self._graph, self._todo
+        graph, todo, inside = self._graph, self._todo, self._inside
         self._step(thing, start, end)
         while todo:
             thing, start, end = todo.pop()
@@ -55,14 +61,14 @@ class Walk:
                 continue
             if graph.agents <= thing < graph.first_tool:
                 self._call(thing, start, end)
-            elif not self._inside and thing != graph.root:
-                self._from_outside(thing, start, end)
-            else:
+            elif inside:
                 self._step(thing, start, end)
+            else:
+                self._from_outside(thing, start, end)
 
     def _step(self, thing: int, start: int, end: int) -> None:
         graph = self._graph
-        if thing >= graph.first_tool and thing != graph.root:
+        if self._permission and thing >= graph.first_tool:
             start = self._waited_for_permission(thing, start, end)
         if start >= end:
             return
@@ -73,40 +79,37 @@ class Walk:
 
     def _too_deep(self, thing: int, start: int, end: int) -> bool:
         graph = self._graph
-        if thing == graph.root or (start, end) == (
-            graph.start[thing],
-            graph.end[thing],
-        ):
+        if thing == graph.root or end == graph.end[thing]:
             return False
         self._cuts_left -= 1
         return self._cuts_left < 0
 
     def _place(self, place: int, start: int, end: int) -> None:
         """Walk back through what is in a place."""
-        graph, todo = self._graph, self._todo
+        graph, push = self._graph, self._todo.append
+        starts, spawns = graph.start, graph.first_tool <= place < graph.root
         here, thing, at, beside = end, *self._latest(place, end)
         follower = NONE
         while True:
-            floor = start if thing == NONE else max(at, start)
+            floor = start if thing == NONE or at < start else at
             if beside != NONE:
-                began = max(graph.start[beside], floor)
-                todo.append((beside, began, here))
+                began = max(starts[beside], floor)
+                push((beside, began, here))
                 here = began
             if here > floor:
                 self._lag(place, floor, here, thing, follower)
-            if thing == NONE or at <= start:
+            if floor <= start:
                 return
-            here = self._begins(place, thing, start, at)
-            todo.append((thing, here, at))
+            began = queued_until(graph, thing) if spawns else starts[thing]
+            here = min(max(began, start), at)
+            push((thing, here, at))
+            call = graph.streaming[thing]
+            if call != NONE and here > start:
+                began = max(starts[call], start)
+                push((call, began, here))
+                here, thing = began, call
             if here <= start:
                 return
-            call = graph.streaming[thing]
-            if call != NONE:
-                began = max(graph.start[call], start)
-                todo.append((call, began, here))
-                here, thing = began, call
-                if here <= start:
-                    return
             follower, beside = thing, graph.beside[thing]
             at, thing = graph.free_ns[thing], graph.before[thing]
 
@@ -123,24 +126,16 @@ class Walk:
         at, thing = going.last_ended(end)
         return thing, at, going.at(end)
 
-    def _begins(self, place: int, thing: int, start: int, at: int) -> int:
-        """When a thing began; a sub-agent that was queued: when it first did something."""
-        graph = self._graph
-        began = graph.start[thing]
-        if place >= graph.first_tool and thing < graph.agents and place != graph.root:
-            began = queued_until(graph, thing)
-        return min(max(began, start), at)
-
     def _lag(self, place: int, start: int, end: int, before: int, after: int) -> None:
         """Emit time in a place in which nothing of it is known to go on."""
         graph = self._graph
-        if place >= graph.first_tool and place != graph.root:
+        if graph.first_tool <= place < graph.root:
             owner = graph.within[place]
             if before == NONE and after != NONE:
                 self._emit(start, end, Category.QUEUE, after, place)
             else:
                 self._emit(start, end, Category.TOOL, owner, place)
-        elif waited(self._backoffs, place, start, end):
+        elif self._backoffs and waited(self._backoffs, place, start, end):
             self._emit(start, end, Category.BACKOFF, self._agent(place), NONE)
         elif not self._inside and before == NONE and queued_until(graph, place) >= end:
             self._emit(start, end, Category.QUEUE, place, NONE)
@@ -156,25 +151,26 @@ class Walk:
             owner = self._agent(graph.within[thing])
             self._emit(start, end, Category.TOOL, owner, thing)
         else:
-            known = self._inside and graph.role[thing] not in (
-                Role.ROOT,
-                Role.FIRST_WAITED,
-            )
-            category = Category.SUBAGENT if known else Category.GAP
+            at_work = self._inside and graph.role[thing] in _AT_WORK
+            category = Category.SUBAGENT if at_work else Category.GAP
             self._emit(start, end, category, thing, NONE)
 
     def _call(self, call: int, start: int, end: int) -> None:
         agent = self._agent(self._graph.within[call])
         retries = self._retries.get(call - self._graph.agents, 0)
-        middle = min(max(self._graph.start[call] + retries, start), end)
-        if start < middle:
-            self._emit(start, middle, Category.BACKOFF, agent, call)
-        if middle < end:
-            self._emit(middle, end, Category.MODEL, agent, call)
+        if retries:
+            until = min(max(self._graph.start[call] + retries, start), end)
+            if start < until:
+                self._emit(start, until, Category.BACKOFF, agent, call)
+            start = until
+        if start < end:
+            self._emit(start, end, Category.MODEL, agent, call)
 
     def _waited_for_permission(self, tool: int, start: int, end: int) -> int:
         """Emit the wait for permission; return when the tool call went on."""
         wait = self._permission.get(tool - self._graph.first_tool, 0)
+        if not wait:
+            return start
         until = min(self._graph.start[tool] + wait, end)
         if start >= until:
             return start
@@ -212,10 +208,7 @@ def queued_until(graph: Graph, agent: int) -> int:
     Otherwise, and for what is no such sub-agent, when it began.
     """
     began = graph.start[agent]
-    if agent >= graph.agents or graph.role[agent] not in (
-        Role.CALL_WAITS,
-        Role.FIRST_WAITED,
-    ):
+    if agent >= graph.agents or graph.role[agent] not in _CALLED:
         return began
     if began <= graph.start[graph.within[agent]]:
         return began
