@@ -51,7 +51,7 @@ class Group:
     @property
     def excess(self) -> float:
         """By how much all values together are above the middle of the history."""
-        return float(np.sum(self.values) - len(self.values) * self.history.p50)
+        return float(self.values.sum() - len(self.values) * self.history.p50)
 
     @property
     def ratio(self) -> float:

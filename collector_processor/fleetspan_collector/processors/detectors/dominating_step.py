@@ -34,7 +34,7 @@ import numpy as np
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import Category, path_of, what_if
 from fleetspan_collector.processors.detectors._agent_time import step_agents
-from fleetspan_collector.processors.detectors._history import enough_of
+from fleetspan_collector.processors.detectors._history import enough_of, middle_of
 from fleetspan_collector.processors.detectors._steps import (
     Steps,
     path_seconds_of,
@@ -97,7 +97,7 @@ class DominatingStep:
         same[step] = False
         others = np.flatnonzero(same & ~np.isnan(steps.work_s))
         if len(others) >= self._peers:
-            middle_s = float(np.median(steps.work_s[others]))
+            middle_s = middle_of(steps.work_s[others])
             longest_s = float(steps.work_s[others].max())
             told_s = _for_what_it_wrote_s(run, steps, step, others)
             pace = _pace(run, steps, step)

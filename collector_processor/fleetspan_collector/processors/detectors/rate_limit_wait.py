@@ -29,6 +29,7 @@ from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import (
     WhatIf,
     WithoutWait,
+    timeline_of,
     what_if,
 )
 from fleetspan_collector.processors.detectors._failures import (
@@ -69,6 +70,8 @@ class RateLimitWait:
             yield from self._judged(run, model, calls)
 
     def _judged(self, run: Run, model: str, refused: list[int]) -> Iterator[Finding]:
+        if _lost_s(run, refused) < self._seconds:
+            return
         after = failures_of(run).after
         # A refused call may itself come after one, and a call may have waited within.
         waited = {int(after[call]) for call in refused} - {NONE} | set(refused)
@@ -101,6 +104,13 @@ class RateLimitWait:
                 "longest_wait_s": round(longest_s, 3),
             },
         )
+
+
+def _lost_s(run: Run, refused: list[int]) -> float:
+    """Seconds of refused calls and of waits after them, wherever they lie."""
+    timeline, lag_s = timeline_of(run), failures_of(run).lag_s[refused]
+    took_ns = timeline.call_end[refused] - timeline.call_start[refused]
+    return float(took_ns.sum() / 1e9 + lag_s[np.isfinite(lag_s)].sum())
 
 
 def _longest_wait_s(run: Run, refused: list[int]) -> float:

@@ -35,6 +35,7 @@ from fleetspan_collector.processors.detectors._agent_time import (
     lost_seconds,
     own_seconds,
 )
+from fleetspan_collector.processors.detectors._history import middle_of
 from fleetspan_collector.processors.detectors._lasting import (
     agent_lasts,
     with_descendants,
@@ -76,13 +77,13 @@ class Straggler:
     ) -> Iterator[Finding]:
         took_s = (siblings.end_ns[family] - siblings.start_ns[family]) / 1e9
         # Whoever is far above the middle; no more than some can be, so this is short.
-        slow = np.flatnonzero(took_s >= self._seconds + float(np.median(took_s)))
+        slow = np.flatnonzero(took_s >= self._seconds + middle_of(took_s))
         for place in slow[np.argsort(-took_s[slow], kind="stable")][:8].tolist():
             others = _beside(run, siblings, family, place)
             if len(others) < self._siblings - 1:
                 continue
             rest_s = took_s[others]
-            usual_s = float(np.median(rest_s))
+            usual_s = middle_of(rest_s)
             longest_s = float(rest_s.max())
             mine_s = float(took_s[place])
             least_s = max(
