@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from fleetspan_collector.processors.baselines import Baselines
 from fleetspan_collector.processors.run import Run
 from tests.faults import captured, healthy, inject, layout, loading
@@ -86,8 +88,8 @@ def cases(given: Bases, detector: str, count: int) -> Iterator[Case]:
 
     Where a fault has no place in runs of an origin, generated ones stand in. Only runs
     that are to be slower than usual have a history, so that no other fault is found by
-    it; and only such as took at least as long as usual before: three times as slow as a
-    short run may be quite usual.
+    it; and only such as were as usual before, for three times as slow as a quick run may
+    be quite usual.
     """
     draw = Draw("cases", given.seed, detector)
     history = detector == "slower_than_usual"
@@ -131,17 +133,28 @@ def _case(
         else:
             plan = draw.random.choice(pool)
         usual = given.usual.get(plan.name) if history else None
-        if history and (usual is None or _short(plan, usual)):
-            continue
         found = inject.case(detector, seed, plan, usual)
-        if found is not None:
+        if found is None:
+            continue
+        if not history or (usual is not None and _as_usual(found, usual)):
             return found
     return None
 
 
-def _short(plan: Plan, usual: Baselines) -> bool:
-    known = usual.of("run", plan.name)
-    return known is None or layout.wall_s(layout.rows_of(plan)) < known.p50
+def _as_usual(case: Case, usual: Baselines) -> bool:
+    """Whether a run, and what was made slower in it, was about as fast as most before."""
+    run = case.healthy
+    known = usual.of("run", run.facts.name)
+    wall_s = (run.facts.last_activity_ns - run.facts.start_ns) / 1e9
+    if known is None or not known.p50 <= wall_s <= known.p90:
+        return False
+    ids, kind = run.tool_calls.strings("ToolCallId"), run.tool_calls.strings("Tool")
+    tools = [row for row, each in enumerate(ids) if each in case.truth.tools]
+    if case.truth.variant != "tool":
+        return True
+    before = usual.of("tool", str(kind[tools[0]]))
+    took_s = float(np.median(run.tool_calls.floats("DurationMs")[tools])) / 1e3
+    return before is not None and before.p50 <= took_s
 
 
 def _open(draw: Draw, plan: Plan, usual: Baselines) -> Run:

@@ -234,9 +234,9 @@ def _savings_right(
     all_right = True
     for measure in truth.judged:
         wanted = truth.seconds if measure == "seconds" else truth.usd
-        said = _savings(right, measure)
-        known = bool(said)
-        predicted = math.fsum(said) - math.fsum(_savings(before, measure))
+        said = _saving(right, measure)
+        known = said is not None
+        predicted = (said or 0.0) - (_saving(before, measure) or 0.0)
         difference = abs(predicted - wanted) if known else math.inf
         if wanted > _LEAST[measure]:
             score.errors[measure].append(difference / wanted)
@@ -254,9 +254,23 @@ def _savings_right(
     return all_right
 
 
-def _savings(findings: Sequence[Finding], measure: Measure) -> list[float]:
-    said = [each.seconds if measure == "seconds" else each.usd for each in findings]
-    return [each for each in said if each is not None]
+def _saving(findings: Sequence[Finding], measure: Measure) -> float | None:
+    """What findings save together: of those that share evidence the largest counts."""
+    known = [
+        (saving, each)
+        for each in findings
+        if (saving := each.seconds if measure == "seconds" else each.usd) is not None
+    ]
+    counted: set[tuple[str, int]] = set()
+    total = 0.0
+    for saving, each in sorted(known, key=lambda pair: -pair[0]):
+        evidence = {("call", row) for row in each.calls}
+        evidence |= {("tool", row) for row in each.tools}
+        evidence = evidence or {("agent", row) for row in each.agents}
+        if counted.isdisjoint(evidence):
+            total += saving
+        counted |= evidence
+    return total if known else None
 
 
 def _so(case: Case, detector: str, finding: Finding) -> bool:

@@ -122,6 +122,9 @@ SHELL: Final = ToolKind(
 TESTS: Final = ToolKind(
     name="Bash", median_s=28.0, spread=0.5, median_bytes=2_500, fails=0.15
 )
+BUILD: Final = ToolKind(
+    name="Bash", median_s=60.0, spread=0.2, median_bytes=4_000, fails=0.05
+)
 SEARCH: Final = ToolKind(
     name="WebSearch", median_s=1.8, spread=0.4, median_bytes=4_000, fails=0.01
 )

@@ -4,6 +4,7 @@
 
     coder ── one agent, long; runs the same tests again and again, with other results
     support ── one agent, seconds long
+    session ── one agent and a person, who lets it wait for minutes between prompts
     research ── a lead, sub-agents side by side, moderately different
     pipeline ── planner, builder, reviewer: each needs what the one before found
     nested ── three levels
@@ -64,6 +65,8 @@ def coder(draw: Draw) -> Plan:
         worker.turns(draw.whole(5, 9), _CODING)
         slow = drawing.TESTS
         worker.turn([use(draw, slow, arguments=tests)])
+        if draw.chance(0.1):
+            worker.turn([use(draw, drawing.BUILD)])
         if round_number == 0 and draw.chance(0.4):
             # Looked at twice, as people and models do; it says the same.
             again = use(draw, drawing.SHELL)
@@ -80,6 +83,21 @@ def support(draw: Draw) -> Plan:
     )
     worker.turns(draw.whole(2, 5), _ANSWERING, output=90)
     return _plan(draw, "answer-ticket", worker.done(answer=220))
+
+
+def session(draw: Draw) -> Plan:
+    """An agent that does as a person says, who reads and thinks for up to four minutes.
+
+    Long enough to look stuck, too short for the cache to be lost.
+    """
+    model = draw.random.choice((drawing.SONNET, drawing.GPT, drawing.GEMINI))
+    worker = _Worker(draw, "assistant", model, draw.random.choice(tasks.BUILDS), 9_000)
+    prompts = draw.whole(2, 4)
+    for number in range(prompts):
+        worker.turns(draw.whole(4, 8), _CODING)
+        if number < prompts - 1:
+            worker.listens()
+    return _plan(draw, "pair-programming", worker.done(answer=400))
 
 
 def research(draw: Draw) -> Plan:
@@ -207,6 +225,7 @@ def scripted(draw: Draw) -> Plan:
 KINDS: Final[Mapping[str, Callable[[Draw], Plan]]] = {
     "coder": coder,
     "support": support,
+    "session": session,
     "research": research,
     "pipeline": pipeline,
     "nested": nested,
@@ -301,6 +320,13 @@ class _Worker:
             )
         )
         self._talk.hears(300 * len(agents))
+
+    def listens(self) -> None:
+        """Answer, and wait for what a person says next."""
+        self._steps.append(self._talk.call(round(self._around(350)), "end_turn"))
+        self._steps.append(Pause(seconds=self._draw.between(20.0, 240.0)))
+        self._row["Activations"] = int(self._row.get("Activations", 1)) + 1
+        self._talk.hears(self._draw.whole(20, 200))
 
     def join(self) -> None:
         """Wait for what works in the background."""

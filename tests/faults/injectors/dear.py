@@ -9,7 +9,7 @@ from typing import Final
 from tests.faults.drawing import Draw
 from tests.faults.injectors.planted import Planted, Turn, find, turns
 from tests.faults.layout import run_of, usd
-from tests.faults.plan import Agent, Call, Plan, Tool
+from tests.faults.plan import Agent, Block, Call, Plan, Spawn, Tool
 from tests.faults.tokens import (
     add_fresh,
     carry,
@@ -218,7 +218,8 @@ def _after(agent: Agent, turn: Turn) -> list[Call]:
 
 
 def _small(agent: Agent) -> bool:
-    return 2 <= len(priced_calls(agent)) <= 6 and not agent.spawns
+    alone = not any(isinstance(step, Spawn | Block) for step in agent.steps)
+    return alone and 2 <= len(priced_calls(agent)) <= 6
 
 
 def _answers_with(agent: Agent, model: str) -> None:

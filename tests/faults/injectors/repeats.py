@@ -58,7 +58,7 @@ def no_progress_loop(draw: Draw, plan: Plan) -> Planted | None:
 
 
 def failing_tool(draw: Draw, plan: Plan) -> Planted | None:
-    """A tool fails in (nearly) all of 4 to 12 calls, each with other arguments.
+    """A tool fails in all of 4 to 12 calls but one, each with other arguments.
 
     It is one that the agent has tried in vain here and there, besides its other work.
     """
@@ -66,35 +66,38 @@ def failing_tool(draw: Draw, plan: Plan) -> Planted | None:
     if not places:
         return None
     chosen = draw.random.choice(places)
-    faulty = copy.deepcopy(plan)
-    agent = find(faulty, chosen.id)
     error = draw.random.choice(_ERRORS)
     name = draw.random.choice(("mcp__tracker__search", "deploy_status", "db_shell"))
     seconds = draw.between(0.5, 10.0)
+    if draw.chance(0.3):
+        # Once it worked; that is no part of the fault.
+        _try(draw, chosen, name, seconds, "")
+    faulty = copy.deepcopy(plan)
+    agent = find(faulty, chosen.id)
     added: list[Step] = []
     for _ in range(round(draw.between(*_FAILURES))):
-        turn = draw.random.choice(turns(agent))
-        model = agent.steps[turn.tool_at]
-        assert isinstance(model, Tool)
-        tried = Tool(seconds=draw.around(seconds, 0.3), row=model.row | {"Tool": name})
-        worked = draw.chance(0.1)
-        if not worked:
-            _fails(tried, error)
-        pattern = [agent.steps[turn.call_at], tried]
-        inserted = _again(draw, agent, turn.tool_at + 1, pattern, repeated=False)
-        if not worked:
-            added += inserted
-    failed = [step for step in added if isinstance(step, Tool)]
-    if len(failed) < _FAILURES[0]:
-        return None
+        added += _try(draw, agent, name, seconds, error)
     return Planted(
         variant="other arguments",
         healthy=plan,
         faulty=faulty,
         agents=(agent.id,),
         calls=[step.row["CallId"] for step in added if isinstance(step, Call)],
-        tools=[step.row["ToolCallId"] for step in failed],
+        tools=[step.row["ToolCallId"] for step in added if isinstance(step, Tool)],
     )
+
+
+def _try(draw: Draw, agent: Agent, name: str, seconds: float, error: str) -> list[Step]:
+    """Let an agent use a tool after any of its turns; ``""`` for without an error."""
+    turn = draw.random.choice(turns(agent))
+    model = agent.steps[turn.tool_at]
+    assert isinstance(model, Tool)
+    outcome = {"Tool": name, "Success": 1, "Error": ""}
+    tried = Tool(seconds=draw.around(seconds, 0.3), row=model.row | outcome)
+    if error:
+        _fails(tried, error)
+    pattern = [agent.steps[turn.call_at], tried]
+    return _again(draw, agent, turn.tool_at + 1, pattern, repeated=False)
 
 
 def _again(
