@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -18,6 +19,8 @@ from fleetspan_collector.insights.documents import (
 )
 from fleetspan_collector.notify.batch import Row
 from fleetspan_collector.processors.finding import Severity
+
+logger = logging.getLogger("fleetspan.notify")
 
 Kind = Literal["finding", "run"]
 Key = tuple[Kind, str, str]
@@ -106,37 +109,50 @@ def findings_of(rows: Iterable[Row], now_ns: int = 0) -> Iterator[Notice]:
         now_ns: The present, for rows that have just been written: a finding whose
             severity rises keeps the time at which it was found first.
     """
-    for row in rows:
-        found_ns = nanoseconds_of(row["FoundAt"])
-        yield Notice(
-            kind="finding",
-            tenant=row["Tenant"],
-            subject=row["FindingId"],
-            run_id=row["RunId"],
-            detector=row["Detector"],
-            level=severity_of(row["Severity"]).rank,
-            made_ns=max(found_ns, row.get("WrittenAt", now_ns)),
-            document=finding_document(row),
-            about=_about(row),
-        )
+    return _made(rows, lambda row: _finding(row, now_ns))
 
 
 def summaries_of(rows: Iterable[Row]) -> Iterator[Notice]:
     """Notices of those runs of ``run_analyses`` that have ended."""
+    return _made((row for row in rows if not row["RunOpen"]), _run)
+
+
+def _made(rows: Iterable[Row], make: Callable[[Row], Notice]) -> Iterator[Notice]:
     for row in rows:
-        if row["RunOpen"]:
-            continue
-        yield Notice(
-            kind="run",
-            tenant=row["Tenant"],
-            subject=row["RunId"],
-            run_id=row["RunId"],
-            detector="",
-            level=row["RunVersion"],
-            made_ns=nanoseconds_of(row["AnalysedAt"]),
-            document=_summary(row),
-            about=_about(row),
-        )
+        try:
+            yield make(row)
+        except Exception:
+            # One strange row must not keep all others from being told.
+            logger.exception("%s cannot be told of", row.get("RunId", "a run"))
+
+
+def _finding(row: Row, now_ns: int) -> Notice:
+    found_ns = nanoseconds_of(row["FoundAt"])
+    return Notice(
+        kind="finding",
+        tenant=row["Tenant"],
+        subject=row["FindingId"],
+        run_id=row["RunId"],
+        detector=row["Detector"],
+        level=severity_of(row["Severity"]).rank,
+        made_ns=max(found_ns, row.get("WrittenAt", now_ns)),
+        document=finding_document(row),
+        about=_about(row),
+    )
+
+
+def _run(row: Row) -> Notice:
+    return Notice(
+        kind="run",
+        tenant=row["Tenant"],
+        subject=row["RunId"],
+        run_id=row["RunId"],
+        detector="",
+        level=row["RunVersion"],
+        made_ns=nanoseconds_of(row["AnalysedAt"]),
+        document=_summary(row),
+        about=_about(row),
+    )
 
 
 def _summary(row: Row) -> dict[str, Any]:

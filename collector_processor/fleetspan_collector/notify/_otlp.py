@@ -38,6 +38,7 @@ from fleetspan_collector.notify.metrics import NotifyMetrics
 logger = logging.getLogger("fleetspan.notify")
 
 _MOST_REQUEST_BYTES: Final = 1 << 20
+_LAST_EXPORT_S: Final = 1.5
 
 
 class Otlp:
@@ -126,13 +127,13 @@ class OtlpMetrics:
     """
 
     def __init__(self, settings: NotifySettings, metrics: NotifyMetrics) -> None:
-        exporter = metric_exporter(
+        self._exporter = metric_exporter(
             settings.notify_otlp_protocol,
             settings.notify_otlp_endpoint,
             dict(settings.notify_otlp_headers.pairs),
         )
         reader = PeriodicExportingMetricReader(
-            _Counted(exporter, metrics),
+            _Counted(self._exporter, metrics),
             export_interval_millis=settings.notify_otlp_interval_s * 1000,
             export_timeout_millis=TIMEOUT_S * 1000,
         )
@@ -147,7 +148,17 @@ class OtlpMetrics:
 
     def stop(self, timeout_s: float) -> None:
         """Export once more, and end."""
-        self._provider.shutdown(timeout_millis=timeout_s * 1000)
+        ending = threading.Thread(
+            target=self._provider.shutdown,
+            args=(timeout_s * 1000,),
+            name="fleetspan-notify-metrics",
+            daemon=True,
+        )
+        ending.start()
+        ending.join(min(timeout_s, _LAST_EXPORT_S))
+        if ending.is_alive():
+            # It tries again and again, where nobody listens.
+            self._exporter.shutdown()
 
 
 class _Counted(MetricExporter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -235,9 +236,18 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving(*plan: int | Callable[[Any], None], **given: Any) -> Generator[Receiver]:
-    """Run a receiver with a plan."""
+def receiving(
+    *plan: int | Callable[[Any], None],
+    tls: ssl.SSLContext | None = None,
+    **given: Any,
+) -> Generator[Receiver]:
+    """Run a receiver with a plan; with a context over TLS."""
     server = _Server(("127.0.0.1", 0), _Handler)
+    if tls is not None:
+        # The handshake waits for the thread that serves the connection.
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     receiver = Receiver(list(plan) or [200], port=server.server_address[1], **given)
     server.receiver = receiver  # type: ignore[attr-defined]
     server.lock = threading.Lock()  # type: ignore[attr-defined]
