@@ -66,7 +66,12 @@ def change_proof(change: Change) -> str:
 
 def saved_text(seconds: float | None, dollars: float | None) -> str:
     """Write what is saved, both numbers: ``12.3s and $0.40``; not known is ``?``."""
-    return f"{'0s' if seconds == 0 else duration(seconds)} and {usd(dollars)}"
+    return f"{seconds_text(seconds)} and {usd(dollars)}"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Write a duration; nothing is ``0s``."""
+    return "0s" if seconds == 0 else duration(seconds)
 
 
 def ledger_text(ledger: Ledger, parts: int = 3) -> str:
@@ -85,7 +90,7 @@ def amount(value: float | None, unit: str) -> str:
     if value is None:
         return "?"
     if unit == "s":
-        return duration(value)
+        return seconds_text(value)
     if unit == "usd":
         return usd(value)
     if unit == "share":

@@ -96,7 +96,7 @@ def _item(item: Item) -> str:
     )
     lines = "".join(f"<p>{escape(line)}</p>" for line in item.lines)
     evidence = "".join(
-        f"<p class=evidence>{escape(name)}: {_ids(ids)}</p>"
+        f"<div class=evidence>{escape(name)}: {_ids(ids)}</div>"
         for name, ids in item.evidence
     )
     return f"<li>{title}{mark}{lines}{evidence}</li>"

@@ -31,6 +31,7 @@ from fleetspan_collector.insights.sentences import (
     ledger_text,
     percent,
     saved_text,
+    seconds_text,
     several,
 )
 
@@ -202,7 +203,9 @@ def _time(review: Review) -> Iterator[Block]:
         seconds, share = ledger.seconds[name], ledger.share(name) or 0.0
         past = before.share(name) if before else None
         aside = "" if past is None else f" (earlier {percent(past)})"
-        bars.append(Bar(label, share, f"{percent(share)}  {duration(seconds)}{aside}"))
+        bars.append(
+            Bar(label, share, f"{percent(share)}  {seconds_text(seconds)}{aside}")
+        )
     yield Bars(tuple(bars))
     yield Paragraph(
         f"Every second of the {duration(ledger.wall_s)} of {ledger.runs} runs, once, "

@@ -17,7 +17,10 @@ from fleetspan_collector.insights.rendering.blocks import (
     Paragraph,
 )
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#|~!])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]#|~])")
+# What would make a list, a rule or a link without further marks.
+_BEGINNING: Final = re.compile(r"^(\s*(?:\d+(?=[.)]))?)([-+=.)])")
+_LINK: Final = re.compile(r"(:)(?=//)|(?<=www)(\.)|(@)", re.IGNORECASE)
 _SHOWN: Final = 5
 _BAR: Final = 20
 
@@ -30,7 +33,8 @@ def to_markdown(blocks: Iterable[Block]) -> str:
 def escape(text: str) -> str:
     """Make a text mean itself: no markup, no HTML, no line of its own."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", text)
+    text = _LINK.sub(lambda found: "\\" + found[0], _SPECIAL.sub(r"\\\1", text))
+    return _BEGINNING.sub(r"\1\\\2", text)
 
 
 def _block(block: Block) -> str:
