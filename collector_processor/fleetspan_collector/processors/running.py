@@ -13,17 +13,19 @@ import prometheus_client
 
 from fleetspan_collector.config import Settings
 from fleetspan_collector.ingest.budget import Budget
+from fleetspan_collector.notify.announcer import Announcer
 from fleetspan_collector.processors.dirty import DirtyRuns
 from fleetspan_collector.processors.metrics import ProcessorMetrics
-from fleetspan_collector.processors.scheduler import Follower, Scheduler
+from fleetspan_collector.processors.scheduler import Scheduler
 from fleetspan_collector.processors.sharing import Peers
+from fleetspan_collector.snapshots.capture import Capturer
 from fleetspan_collector.store._engine import Engine
 
 _LOOK_S = 0.01
 
 
 class Analyst:
-    """The scheduler of a collector, and whoever follows it.
+    """The scheduler of a collector, and whoever follows it: snapshots, and who is told.
 
     Args:
         engine: Any connection to the store; each part opens its own.
@@ -32,6 +34,9 @@ class Analyst:
         budget: What analysing may take.
         registry: Where it counts.
         looked: Called while somebody waits to hear of runs that still go on.
+
+    Raises:
+        UsageError: When settings of processors, or of who is told, cannot be used.
     """
 
     def __init__(
@@ -46,8 +51,12 @@ class Analyst:
     ) -> None:
         self._dirty = dirty
         self._budget = budget
-        self._shared = None if engine.address.embedded else engine.another()
-        followers: list[Follower] = []
+        self._engines = [engine.another()]
+        self._announcer = Announcer(engine, settings, registry)
+        peers = None
+        if not engine.address.embedded:
+            self._engines.append(engine.another())
+            peers = Peers(self._engines[-1], _own_id())
         self.scheduler = Scheduler(
             engine,
             settings,
@@ -55,13 +64,18 @@ class Analyst:
             ProcessorMetrics(registry),
             budget,
             self._both(looked),
-            followers=followers,
-            peers=None if self._shared is None else Peers(self._shared, _own_id()),
+            followers=[Capturer(self._engines[0], settings), self._announcer],
+            peers=peers,
         )
         self._stopped = False
 
     def start(self) -> None:
-        """Begin."""
+        """Begin.
+
+        Raises:
+            ClickHouseError: When the store fails.
+        """
+        self._announcer.start()
         self.scheduler.start()
 
     def stop(self) -> None:
@@ -70,8 +84,9 @@ class Analyst:
             return
         self._stopped = True
         self.scheduler.stop()
-        if self._shared is not None:
-            self._shared.close()
+        self._announcer.stop()
+        for engine in self._engines:
+            engine.close()
 
     async def caught_up(self, timeout_s: float) -> bool:
         """Wait until all runs that have changed before the call are analysed.

@@ -30,6 +30,7 @@ forgotten, and written again when its run changes."""
 _RUNS_AT_ONCE: Final = 20
 """Runs whose raw rows are read together: bounds their memory."""
 
+_ENDED: Final = ("ok", "error")
 _LATEST_NS: Final = 2**62  # in 2116; the store's times end in 2262
 _TOKENS: Final = ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "OutputTokens")
 
@@ -69,7 +70,12 @@ class Capturer:
         engine: A connection that this object alone uses.
         settings: When a snapshot is taken.
         clock: Unix nanoseconds.
+
+    Attributes:
+        wants_live: Whether somebody waits for it, which nobody does.
     """
+
+    wants_live = False
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class Capturer:
         """
         if not runs:
             return 0
+        self._take_back(runs)
         asked = self._requests.of(runs, self._settings)
         wanted: list[_Wanted] = []
         for run in runs:
@@ -110,6 +117,29 @@ class Capturer:
             if found:
                 wanted.extend(self._changed(run, found))
         return self._write(wanted)
+
+    def _take_back(self, runs: Sequence[Run]) -> None:
+        """Take back that nobody ended a run of which the end has come after all.
+
+        A run that is imported arrives in parts, and may look abandoned for a moment.
+        """
+        gone = []
+        for run in runs:
+            facts = run.facts
+            if facts.status in _ENDED:
+                name = snapshot_id(facts.tenant, facts.run_id, Trigger.ABANDONED, "")
+                if self._written.pop(name, None) is not None:
+                    gone.append(
+                        {
+                            "Tenant": facts.tenant,
+                            "RunId": facts.run_id,
+                            "SnapshotId": name,
+                            "Bucket": facts.bucket_s,
+                            "Version": self._clock(),
+                            "IsDeleted": 1,
+                        }
+                    )
+        self._engine.insert_arrow(_TABLE, pa.Table.from_pylist(gone, _TOMBSTONE))
 
     def take(self, run: Run, *, reason: str = "") -> str:
         """Take a snapshot of a run as it stands, by hand.
@@ -251,5 +281,12 @@ _LAYOUT: Final = pa.schema(
         ("Bucket", pa.timestamp("s")),
         ("Version", pa.uint64()),
         ("IsDeleted", pa.uint8()),
+    ]
+)
+
+_TOMBSTONE: Final = pa.schema(
+    [
+        _LAYOUT.field(name)
+        for name in ("Tenant", "RunId", "SnapshotId", "Bucket", "Version", "IsDeleted")
     ]
 )
