@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from fleetspan_collector.processors.analysis import PROCESSORS_VERSION, Analysis
 from fleetspan_collector.processors.complexity import RunComplexity
 from fleetspan_collector.processors.critical_path import busy_seconds as busy
-from fleetspan_collector.processors.critical_path import ledgers_of
 from fleetspan_collector.processors.finding import Finding, finding_id
+from fleetspan_collector.processors.rollup_rows import rollup_rows
 from fleetspan_collector.processors.row_layouts import (
     ANALYSES,
     FINDINGS,
-    ROLLUPS,
     SECONDS,
 )
 from fleetspan_collector.processors.run import NONE, Run
@@ -62,7 +61,7 @@ def rows_of(analyses: Sequence[Analysis], now_ns: int) -> AnalysisRows:
             FINDINGS,
         ),
         analyses=_table([_analysis_row(each, now_ns) for each in analyses], ANALYSES),
-        rollups=_rollup_rows(analyses),
+        rollups=rollup_rows(analyses),
     )
 
 
@@ -189,81 +188,6 @@ def _analysis_row(analysis: Analysis, now_ns: int) -> dict[str, Any]:
     if analysis.saved is not None:
         row["SavedSeconds"], row["SavedUsd"] = analysis.saved
     return row
-
-
-def _rollup_rows(analyses: Sequence[Analysis]) -> pa.Table:
-    parts = [_rollup_of(each) for each in analyses if each.rollup is not None]
-    whole = [part for part in parts if part.num_rows]
-    return pa.concat_tables(whole) if whole else ROLLUPS.empty_table()
-
-
-def _rollup_of(analysis: Analysis) -> pa.Table:
-    run, rollup = analysis.run, analysis.rollup
-    if rollup is None:
-        return ROLLUPS.empty_table()
-    facts, agents, count = run.facts, run.agents, run.agents.count
-    own, tree = rollup.own, rollup.tree
-    kinds = (
-        analysis.complexity.agent_kinds()
-        if isinstance(analysis.complexity, RunComplexity)
-        else [""] * count
-    )
-    columns: dict[str, Any] = {
-        "Tenant": [facts.tenant] * count,
-        "RunId": [facts.run_id] * count,
-        **{
-            name: agents.strings(name)
-            for name in ("AgentId", "ParentAgentId", "Name", "Type", "Model", "Status")
-        },
-        "TaskKind": kinds,
-        "StartTime": agents.nanoseconds("StartTime"),
-        "Depth": np.minimum(run.tree.depth, 2**16 - 1),
-        "FanOut": rollup.fan_out,
-        "TreeAgents": tree.agents,
-        "LlmCalls": own.llm_calls,
-        "TreeLlmCalls": tree.llm_calls,
-        "ToolCalls": own.tool_calls,
-        "TreeToolCalls": tree.tool_calls,
-        "Errors": own.errors,
-        "TreeErrors": tree.errors,
-        "Tokens": own.tokens,
-        "TreeTokens": tree.tokens,
-        "CostUsd": own.usd,
-        "TreeCostUsd": tree.usd,
-        **_ledger(analysis),
-        "ProcessorsVersion": [PROCESSORS_VERSION] * count,
-        "Bucket": [facts.bucket_s] * count,
-    }
-    return pa.table(
-        {
-            name: _array(columns.get(name), kind, count)
-            for name, kind in zip(ROLLUPS.names, ROLLUPS.types, strict=True)
-        }
-    )
-
-
-def _ledger(analysis: Analysis) -> Mapping[str, NDArray[np.float64]]:
-    if analysis.path is None:
-        return {}
-    ledgers = ledgers_of(analysis.run)
-    return {
-        "WallSeconds": ledgers.wall_s,
-        **{name: ledgers.seconds[kind] for kind, name in SECONDS.items()},
-        "PathSeconds": ledgers.path_s,
-        "SlackSeconds": ledgers.slack_s,
-    }
-
-
-def _array(values: Any, kind: pa.DataType, count: int) -> pa.Array:
-    if values is None:
-        return pa.nulls(count, kind)
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        # NaN is unknown.
-        floats = pa.array(values, pa.float64(), from_pandas=True)
-        return floats.cast(kind)
-    if isinstance(values, np.ndarray) and pa.types.is_timestamp(kind):
-        return pa.array(values, pa.int64()).cast(kind)
-    return pa.array(values, kind)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], layout: pa.Schema) -> pa.Table:
