@@ -53,6 +53,7 @@ from fleetspan_collector.redact import (
     RedactionSettings,
     load_key,
 )
+from fleetspan_collector.snapshots.taking import Taking
 from fleetspan_collector.store._engine import Engine, decoder
 from fleetspan_collector.store.cap import enforce_cap
 from fleetspan_collector.store.reader import StoreReader
@@ -274,6 +275,7 @@ class Collector:
                 caught_up=caught_up,
                 unready=unready,
                 reprice=price_again,
+                snapshot=Taking(backstage.engine, reader, self._settings).take,
                 hosts=_served_names(self._settings),
             )
         )
