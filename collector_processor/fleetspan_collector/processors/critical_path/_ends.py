@@ -10,24 +10,30 @@ from fleetspan_collector.processors.critical_path._intervals import Intervals, M
 from fleetspan_collector.processors.run import NONE, UNKNOWN_NS, Indexes, Run
 
 
-def fill_times(run: Run, times: Intervals) -> None:
+def fill_times(run: Run, times: Intervals, spawn: Indexes) -> None:
     """Give every thing a start and an end.
 
     An agent ends with the last that was seen of it, or now when it still runs; a step
     with the next thing that its agent did (a tool call with the next model call, as
-    others may run beside it), else with its agent.
+    others may run beside it), else with its agent. Where nobody saw an agent end either,
+    what it had spawned last, and waited for, shows that it was still there.
 
     Args:
         run: The run.
         times: Changed in place.
+        spawn: For each agent the tool call that spawned it, -1 for none.
     """
     missing = (times.start == UNKNOWN_NS) | (times.end == UNKNOWN_NS)
     if not missing.any():
         return
     _fill_starts(run, times)
     seen = _last_seen(run, times)
+    unseen = times.end[: times.agents] == UNKNOWN_NS
     _fill_agents(run, times, seen)
-    _fill_steps(times, seen)
+    last = _fill_steps(times, seen)
+    _wait_for_spawned(
+        run, times, spawn, {row for row in last if unseen[times.owner[row]]}
+    )
 
 
 def _fill_starts(run: Run, times: Intervals) -> None:
@@ -89,10 +95,12 @@ def _reached(times: Intervals) -> Indexes:
     return reached
 
 
-def _fill_steps(times: Intervals, seen: int) -> None:
+def _fill_steps(times: Intervals, seen: int) -> list[int]:
+    """Give steps an end; return those that were the last of their agents."""
     rows = np.flatnonzero(times.end == UNKNOWN_NS)
     if not len(rows):
-        return
+        return []
+    last = []
     of_agent = np.isin(times.owner, np.unique(times.owner[rows]))
     of_agent[: times.agents] = False
     calls = _starts(times, of_agent & (np.arange(len(times.end)) < times.first_tool))
@@ -105,9 +113,26 @@ def _fill_steps(times: Intervals, seen: int) -> None:
         place = bisect_right(later, start)
         if place < len(later):
             end = later[place]
+        elif owner == NONE:
+            end = seen
         else:
-            end = seen if owner == NONE else int(times.end[owner])
+            end = int(times.end[owner])
+            last.append(row)
         times.end[row] = max(end, start)
+    return last
+
+
+def _wait_for_spawned(
+    run: Run, times: Intervals, spawn: Indexes, open_calls: set[int]
+) -> None:
+    """Let calls that nobody saw end last as long as what they spawned, inner ones first."""
+    if not open_calls:
+        return
+    for agent in np.argsort(-run.tree.depth, kind="stable").tolist():
+        call = times.first_tool + int(spawn[agent])
+        if spawn[agent] != NONE and call in open_calls:
+            for waiting in (call, int(times.owner[call])):
+                times.end[waiting] = max(times.end[waiting], times.end[agent])
 
 
 def _starts(times: Intervals, chosen: Mask) -> dict[int, list[int]]:

@@ -87,7 +87,7 @@ def timeline_of(run: Run) -> Timeline:
     outside = set_aside(times, run.context.now_ns)
     found.append(("outside_time", outside))
     found.append(("missing_end", (times.end == UNKNOWN_NS) & ~outside))
-    fill_times(run, times)
+    fill_times(run, times, spawn)
     backwards = times.end < times.start
     found.append(("end_before_start", backwards))
     times.end = np.maximum(times.end, times.start)

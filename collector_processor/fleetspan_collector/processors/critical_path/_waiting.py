@@ -3,6 +3,10 @@
 A sub-agent that ends within the tool call that spawned it was waited for; one that goes
 on after that call is in the background. Without a spawn call, its parent waited for it
 when it ended within the parent and the parent made no model call of its own meanwhile.
+
+Feeds stamp the two ends in either order, so a sub-agent may end a little after the call;
+and longer after it, if all that it is known to have done was done by then: what a client
+does when a sub-agent stops takes time, too.
 """
 
 from __future__ import annotations
@@ -33,10 +37,14 @@ class Role(IntEnum):
     """Nobody waits for it."""
 
 
-LATE_NS: Final = 1_000_000_000
-LATE_SHARE: Final = 0.05
+_LATE_NS: Final = 10**9
+_LATE_SHARE: Final = 0.05
 """A sub-agent may end this much after the call that waits for it, and by no more than
-this share of the call's time: feeds stamp the two ends in either order."""
+this share of the call's time."""
+
+_DONE_LATE_NS: Final = 5 * 10**9
+_DONE_LATE_SHARE: Final = 0.5
+"""The same for one that had done all that is known of it by the end of the call."""
 
 
 def roles(
@@ -59,7 +67,7 @@ def roles(
     for agent in np.flatnonzero(tree.parent != NONE).tolist():
         if spawn[agent] != NONE:
             tool = times.first_tool + spawn[agent]
-            if _within(start, end, agent, tool):
+            if _within(start, end, agent, tool, steps):
                 answer[agent] = Role.CALL_WAITS
             elif again[agent] and steps.any(agent, start[tool], end[tool]):
                 answer[agent] = Role.FIRST_WAITED
@@ -68,7 +76,7 @@ def roles(
             continue
         waited = (
             not again[agent]
-            and _within(start, end, agent, parent[agent])
+            and _within(start, end, agent, parent[agent], steps)
             and not calls.any_between(parent[agent], start[agent], end[agent])
         )
         answer[agent] = Role.PARENT_WAITS if waited else Role.BACKGROUND
@@ -76,14 +84,21 @@ def roles(
 
 
 def late_ns(start: int, end: int) -> int:
-    """By how much a sub-agent may end after what waits for it from start to end."""
-    return min(LATE_NS, int((end - start) * LATE_SHARE))
+    """By how much two stamps of one moment may differ, for what took from start to end."""
+    return min(_LATE_NS, int((end - start) * _LATE_SHARE))
 
 
-def _within(start: list[int], end: list[int], inner: int, outer: int) -> bool:
+def _within(
+    start: list[int], end: list[int], inner: int, outer: int, steps: _EndsOfAgents
+) -> bool:
     if not start[outer] <= start[inner] <= end[outer]:
         return False
-    return end[inner] <= end[outer] + late_ns(start[outer], end[outer])
+    late = end[inner] - end[outer]
+    if late <= late_ns(start[outer], end[outer]):
+        return True
+    took = end[outer] - start[outer]
+    bearable = late <= min(_DONE_LATE_NS, int(took * _DONE_LATE_SHARE))
+    return bearable and steps.done_by(inner, end[outer])
 
 
 class _CallsOfAgents:
@@ -127,6 +142,11 @@ class _EndsOfAgents:
         ends = self._ends().get(agent, [])
         place = bisect_left(ends, after + 1)
         return place < len(ends) and ends[place] <= until
+
+    def done_by(self, agent: int, moment: int) -> bool:
+        """Whether the agent did something, and all of it was done by a moment."""
+        ends = self._ends().get(agent, [])
+        return bool(ends) and ends[-1] <= moment
 
     def _ends(self) -> dict[int, list[int]]:
         if self._made is None:

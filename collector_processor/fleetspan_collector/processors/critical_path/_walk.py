@@ -151,9 +151,16 @@ class Walk:
             owner = self._agent(graph.within[thing])
             self._emit(start, end, Category.TOOL, owner, thing)
         else:
-            at_work = self._inside and graph.role[thing] in _AT_WORK
+            at_work = self._inside and (
+                graph.role[thing] in _AT_WORK
+                or (graph.role[thing] == Role.FIRST_WAITED and end <= self._held(thing))
+            )
             category = Category.SUBAGENT if at_work else Category.GAP
             self._emit(start, end, category, thing, NONE)
+
+    def _held(self, agent: int) -> int:
+        """Until when the first activation of an agent was waited for."""
+        return self._graph.end[self._graph.within[agent]]
 
     def _call(self, call: int, start: int, end: int) -> None:
         agent = self._agent(self._graph.within[call])

@@ -194,10 +194,13 @@ def test_an_idle_agent_is_nobodys_work() -> None:
     building = main(30)
     building.tool("m", 0, 4, call_id="s")
     building.agent("a", 0, 25, parent="m", spawned_by="s", Activations=2)
-    building.call("a", 0, 4, call_id="c1")
+    building.call("a", 0, 2, call_id="c0")
+    building.call("a", 3, 1, call_id="c1")
     building.call("a", 20, 5, call_id="c2")
     assert segments(building.run()) == [
-        (0, 4, "model", "a", "c1"),
+        (0, 2, "model", "a", "c0"),
+        (2, 3, "subagent", "a", ""),
+        (3, 4, "model", "a", "c1"),
         (4, 20, "gap", "m", ""),
         (20, 25, "model", "a", "c2"),
         (25, 30, "gap", "m", ""),

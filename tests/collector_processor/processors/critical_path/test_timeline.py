@@ -101,6 +101,28 @@ def test_an_agent_without_end_ended_with_the_last_seen_of_it() -> None:
     assert spans(run)["b"] == (1, 7)
 
 
+def test_a_run_that_was_killed_while_it_waited() -> None:
+    """Nobody saw the main agent end, nor its spawn call: both were there for the others."""
+    building = Building(context=Context(now_ns=ns(60)), status="abandoned")
+    building.agent("m", 0, None, Status="abandoned", LastActivity=ns(3))
+    building.tool("m", 2, None, call_id="s")
+    building.agent(
+        "a",
+        4,
+        None,
+        parent="m",
+        spawned_by="s",
+        Status="abandoned",
+        LastActivity=ns(4),
+    )
+    building.tool("a", 5, 4)
+    run = building.run()
+    assert spans(run)["a"] == (4, 9)
+    assert spans(run)["s"] == (2, 9)
+    assert spans(run)["m"] == (0, 9)
+    assert timeline_of(run).role.tolist() == [Role.ROOT, Role.CALL_WAITS]
+
+
 def test_an_end_before_the_start() -> None:
     """It ended when it began."""
     building = main()
@@ -239,6 +261,25 @@ def test_a_sub_agent_that_ends_a_little_late() -> None:
     assert spans(run)["a"] == (1, 11)
     assert spans(run)["c"] == (2, 11)
     assert timeline_of(run).role.tolist() == [Role.ROOT, Role.CALL_WAITS]
+
+
+def test_a_sub_agent_that_had_done_all() -> None:
+    """Its client took seconds to tell that it stopped; the call did not wait for that."""
+    building = main()
+    building.tool("m", 1, 6, call_id="s1")
+    building.agent("a", 1, 9, parent="m", spawned_by="s1")
+    building.call("a", 2, 4)
+    building.tool("m", 7, 4, call_id="s2")
+    building.agent("b", 7, 14, parent="m", spawned_by="s2")
+    building.call("b", 8, 2)
+    run = building.run()
+    assert spans(run)["a"] == (1, 7)
+    assert spans(run)["b"] == (7, 14)
+    assert timeline_of(run).role.tolist() == [
+        Role.ROOT,
+        Role.CALL_WAITS,
+        Role.BACKGROUND,
+    ]
 
 
 def test_an_agent_is_there_while_it_does_something() -> None:
