@@ -79,10 +79,13 @@ class DominatingStep:
 
     def findings(self, run: Run) -> Iterable[Finding]:
         """Look at one run."""
-        steps = steps_of(run)
-        if not (steps.work_s >= self._seconds).any():
+        least_ms = 1000 * self._seconds
+        if not any(
+            (columns.floats("DurationMs") >= least_ms).any()
+            for columns in (run.llm_calls, run.tool_calls)
+        ):
             return
-        path = path_of(run)
+        path, steps = path_of(run), steps_of(run)
         waits_s = path.seconds.get(Category.PERMISSION, 0.0)
         waits_s += path.seconds.get(Category.BACKOFF, 0.0)
         at_work_s = path.wall_s - waits_s

@@ -32,6 +32,7 @@ from fleetspan_collector.processors.critical_path import (
     timeline_of,
     what_if,
 )
+from fleetspan_collector.processors.detectors._bounds import SHOWN, WAITS
 from fleetspan_collector.processors.detectors._failures import (
     failed_calls,
     failures_of,
@@ -41,7 +42,6 @@ from fleetspan_collector.processors.detectors._failures import (
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, Run
 
-_SHOWN = 200
 _BESIDE = 6
 
 
@@ -72,19 +72,23 @@ class RateLimitWait:
     def _judged(self, run: Run, model: str, refused: list[int]) -> Iterator[Finding]:
         if _lost_s(run, refused) < self._seconds:
             return
-        after = failures_of(run).after
-        # A refused call may itself come after one, and a call may have waited within.
-        waited = {int(after[call]) for call in refused} - {NONE} | set(refused)
+        failures = failures_of(run)
+        longest_first = sorted(refused, key=lambda call: -failures.lag_s[call])
+        after = {int(failures.after[call]) for call in longest_first} - {NONE}
+        waited = after | set(refused)
+        waits = [int(failures.after[call]) for call in longest_first[:WAITS]]
+        # A refused call may have been tried several times within.
+        within = refused[:WAITS]
         saved = what_if(
             run,
-            WithoutWait(calls=tuple(sorted(waited))),
+            WithoutWait(calls=(*(call for call in waits if call != NONE), *within)),
             *without_calls(run, refused),
         )
         longest_s = _longest_wait_s(run, refused)
         if saved.saved_s < self._seconds and longest_s < _BESIDE * self._seconds:
             return
         agents = sorted({int(run.tree.call_agent[call]) for call in refused} - {NONE})
-        proof = sorted(waited)[:_SHOWN]
+        proof = sorted(waited)[:SHOWN]
         yield Finding(
             location=f"model:{model}",
             severity=_severity(saved, self._seconds),
@@ -93,7 +97,7 @@ class RateLimitWait:
             f"{saved.saved_s:.0f} s longer, and one agent up to {longest_s:.0f} s.",
             advice="Raise the limit, run fewer agents of this model at once, or send "
             "what is over the limit to another model or provider.",
-            agents=tuple(agents[:_SHOWN]),
+            agents=tuple(agents[:SHOWN]),
             calls=tuple(proof),
             seconds=saved.saved_s,
             usd=0.0,

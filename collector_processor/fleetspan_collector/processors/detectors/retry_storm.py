@@ -24,7 +24,7 @@ they cost, as far as they were billed (`_attempt_costs`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -37,15 +37,15 @@ from fleetspan_collector.processors.critical_path import (
     what_if,
 )
 from fleetspan_collector.processors.detectors._attempt_costs import attempts_usd
+from fleetspan_collector.processors.detectors._bounds import SHOWN, WAITS, largest
 from fleetspan_collector.processors.detectors._failures import (
     failed_calls,
     failures_of,
     without_calls,
 )
 from fleetspan_collector.processors.finding import Finding, Severity
-from fleetspan_collector.processors.run import NONE, Indexes, Run
+from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
 
-_SHOWN = 200
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -61,83 +61,56 @@ class RetryStorm:
 
     def findings(self, run: Run) -> Iterable[Finding]:
         """Look at one run."""
-        yield from self._of_calls(run)
-        yield from self._of_tools(run)
+        calls, tools = self._call_chains(run), self._tool_chains(run)
+        for chain in largest(calls, key=lambda chain: int(_attempts(run)[chain].sum())):
+            yield _of_calls(run, chain)
+        for chain in largest(tools, key=len):
+            yield _of_tools(run, chain)
 
-    def _of_calls(self, run: Run) -> Iterator[Finding]:
+    def _call_chains(self, run: Run) -> list[list[int]]:
         failed = failed_calls(run)
         if not failed.any():
             stated = run.llm_calls.floats("Attempts")
             # Comparing with what is unknown gives no.
             if not (stated > self._attempts).any():
-                return
-        attempts = _attempts(run)
-        failures = failures_of(run)
+                return []
+        attempts, failures = _attempts(run), failures_of(run)
         waits = failures.lag_s <= self._window_s
-        chain: list[int] = []
+        chains: list[list[int]] = []
+        last = NONE
         in_vain = attempts[failures.order] > 0
         for call in failures.order[in_vain].tolist():
-            if chain and not (failures.after[chain[-1]] == call and waits[chain[-1]]):
-                yield from self._call_chain(run, chain)
-                chain = []
-            chain.append(call)
-            if not failed[call]:
-                # It worked in the end: what fails later is another thing.
-                yield from self._call_chain(run, chain)
-                chain = []
-        yield from self._call_chain(run, chain)
+            # After one that worked in the end, what fails is another thing.
+            goes_on = last != NONE and failed[last] and waits[last]
+            if goes_on and failures.after[last] == call:
+                chains[-1].append(call)
+            else:
+                chains.append([call])
+            last = call
+        return [each for each in chains if attempts[each].sum() >= self._attempts]
 
-    def _call_chain(self, run: Run, chain: list[int]) -> Iterator[Finding]:
-        if not chain:
-            return
-        failed, attempts = failed_calls(run), _attempts(run)
-        count = int(attempts[chain].sum())
-        if count < self._attempts:
-            return
-        calls = run.llm_calls
-        in_vain = [call for call in chain if failed[call]]
-        following = int(failures_of(run).after[chain[-1]])
-        waited = chain if following == NONE else [*chain, following]
-        saved = what_if(
-            run, WithoutWait(calls=tuple(waited)), *without_calls(run, in_vain)
-        )
-        usd = attempts_usd(run, in_vain, following)
-        errors = sorted({str(each) for each in calls.strings("Error")[in_vain]})
-        yield Finding(
-            location=f"call:{calls.strings('CallId')[chain[0]]}",
-            severity=_severity(saved.saved_s, saved.wall_s),
-            what=f"{count} attempts at one call of {calls.strings('Model')[chain[0]]} "
-            f"failed one after another{_named(errors)}, {saved.saved_s:.0f} s.",
-            advice="Let failures that last end the task or change the provider after a "
-            "few attempts, with longer waits between them.",
-            agents=_agents(run.tree.call_agent, chain),
-            calls=tuple(chain[:_SHOWN]),
-            seconds=saved.saved_s,
-            usd=usd,
-            details={"attempts": count, "error": errors[0] if errors else ""},
-        )
-
-    def _of_tools(self, run: Run) -> Iterator[Finding]:
+    def _tool_chains(self, run: Run) -> list[list[int]]:
         tools = run.tool_calls
         failed = np.flatnonzero(tools.floats("Success") == 0)
         if len(failed) < self._attempts:
-            return
+            return []
         timeline, owner = timeline_of(run), run.tree.tool_agent
         columns = [tools.strings(name) for name in ("Tool", "ArgumentsHash")]
         errors = tools.strings("Error")
-        chains: dict[tuple[object, ...], list[int]] = {}
+        open_chains: dict[tuple[object, ...], list[int]] = {}
+        chains: list[list[int]] = []
         thoughts = _Thoughts(run)
-        for tool in failed[np.argsort(timeline.tool_start[failed], kind="stable")]:
-            agent = int(owner[tool])
+        order = np.argsort(timeline.tool_start[failed], kind="stable")
+        for tool in failed[order].tolist():
             error = _NUMBERS.sub("#", errors[tool])
-            key = (agent, *(column[tool] for column in columns), error)
-            chain = chains.setdefault(key, [])
-            if chain and not self._goes_on(run, chain[-1], int(tool), thoughts):
-                yield from self._tool_chain(run, chain)
-                chain.clear()
-            chain.append(int(tool))
-        for chain in chains.values():
-            yield from self._tool_chain(run, chain)
+            key = (int(owner[tool]), *(column[tool] for column in columns), error)
+            chain = open_chains.get(key)
+            if chain is not None and self._goes_on(run, chain[-1], tool, thoughts):
+                chain.append(tool)
+            else:
+                open_chains[key] = [tool]
+                chains.append(open_chains[key])
+        return [each for each in chains if len(each) >= self._attempts]
 
     def _goes_on(self, run: Run, last: int, tool: int, thoughts: _Thoughts) -> bool:
         timeline = timeline_of(run)
@@ -146,26 +119,49 @@ class RetryStorm:
             int(run.tree.tool_agent[tool]), int(timeline.tool_start[last]), begun
         )
 
-    def _tool_chain(self, run: Run, chain: list[int]) -> Iterator[Finding]:
-        if len(chain) < self._attempts:
-            return
-        tools = run.tool_calls
-        saved = what_if(run, Lasts(0.0, tool=chain[0]), Removed(tools=tuple(chain[1:])))
-        error = str(tools.strings("Error")[chain[0]])
-        yield Finding(
-            location=f"tool:{tools.strings('ToolCallId')[chain[0]]}",
-            severity=_severity(saved.saved_s, saved.wall_s),
-            what=f"{tools.strings('Tool')[chain[0]]} failed {len(chain)} times one after "
-            f"another with the same arguments{_named([error])}, "
-            f"{saved.saved_s:.0f} s.",
-            advice="Stop after the first failures that are alike and hand the error to "
-            "the model or to a person.",
-            agents=_agents(run.tree.tool_agent, chain),
-            tools=tuple(chain[:_SHOWN]),
-            seconds=saved.saved_s,
-            usd=0.0,
-            details={"attempts": len(chain), "error": error},
-        )
+
+def _of_calls(run: Run, chain: list[int]) -> Finding:
+    failed, calls = failed_calls(run), run.llm_calls
+    count = int(_attempts(run)[chain].sum())
+    in_vain = [call for call in chain if failed[call]]
+    following = int(failures_of(run).after[chain[-1]])
+    waited = chain if following == NONE else [*chain, following]
+    saved = what_if(
+        run, WithoutWait(calls=tuple(waited[-WAITS:])), *without_calls(run, in_vain)
+    )
+    errors = sorted({str(each) for each in calls.strings("Error")[in_vain]})
+    return Finding(
+        location=f"call:{calls.strings('CallId')[chain[0]]}",
+        severity=_severity(saved.saved_s, saved.wall_s),
+        what=f"{count} attempts at one call of {calls.strings('Model')[chain[0]]} "
+        f"failed one after another{_named(errors)}, {saved.saved_s:.0f} s.",
+        advice="Let failures that last end the task or change the provider after a "
+        "few attempts, with longer waits between them.",
+        agents=_agents(run.tree.call_agent, chain),
+        calls=tuple(chain[:SHOWN]),
+        seconds=saved.saved_s,
+        usd=attempts_usd(run, in_vain, following),
+        details={"attempts": count, "error": errors[0] if errors else ""},
+    )
+
+
+def _of_tools(run: Run, chain: list[int]) -> Finding:
+    tools = run.tool_calls
+    saved = what_if(run, Lasts(0.0, tool=chain[0]), Removed(tools=tuple(chain[1:])))
+    error = str(tools.strings("Error")[chain[0]])
+    return Finding(
+        location=f"tool:{tools.strings('ToolCallId')[chain[0]]}",
+        severity=_severity(saved.saved_s, saved.wall_s),
+        what=f"{tools.strings('Tool')[chain[0]]} failed {len(chain)} times one after "
+        f"another with the same arguments{_named([error])}, {saved.saved_s:.0f} s.",
+        advice="Stop after the first failures that are alike and hand the error to "
+        "the model or to a person.",
+        agents=_agents(run.tree.tool_agent, chain),
+        tools=tuple(chain[:SHOWN]),
+        seconds=saved.saved_s,
+        usd=0.0,
+        details={"attempts": len(chain), "error": error},
+    )
 
 
 class _Thoughts:
@@ -184,6 +180,7 @@ class _Thoughts:
         return place < len(mine) and int(mine[place]) < before_ns
 
 
+@per_run
 def _attempts(run: Run) -> Indexes:
     """For each call how many attempts of it failed."""
     stated = np.nan_to_num(run.llm_calls.floats("Attempts"), nan=1).astype(np.int64)

@@ -10,7 +10,7 @@ at runs that still go on, so that it can be stopped.
 chains of more than 50 levels, a cap of 200 spawns that its maker found necessary. Deliberate
 fan-outs are seldom wider than 20 and deeper than 3.
 
-**Evidence.** The parent and the sub-agents beyond the usual number (the first 100 of them).
+**Evidence.** The parent and the sub-agents beyond the usual number (the first 200 of them).
 
 **Saving.** What the sub-agents beyond the first ``detect_runaway_fanout_usual`` of one
 parent (or below ``detect_runaway_fanout_usual_depth`` levels), with all that they began,
@@ -28,12 +28,12 @@ import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import Removed, what_if
+from fleetspan_collector.processors.detectors._bounds import SHOWN, largest
 from fleetspan_collector.processors.detectors._lasting import with_descendants
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, Indexes, Run
 
 _MINUTE_NS = 60_000_000_000
-_SHOWN = 100
 _ADVICE = (
     "Stop the run if it still goes on; cap how many sub-agents an agent may start and "
     "how deep they may nest."
@@ -65,7 +65,8 @@ class RunawayFanout:
     def _wide(self, run: Run) -> Iterable[Finding]:
         parent = run.tree.parent
         children = np.bincount(parent[parent != NONE], minlength=run.agents.count)
-        for agent in np.flatnonzero(children > self._children).tolist():
+        many = np.flatnonzero(children > self._children).tolist()
+        for agent in largest(many, key=lambda each: int(children[each])):
             beyond = run.tree.children(agent)[self._usual :]
             yield _finding(
                 run,
@@ -128,7 +129,7 @@ def _finding(
         severity=Severity.CRITICAL if run.facts.open else Severity.HIGH,
         what=f"{what}{priced}.",
         advice=_ADVICE,
-        agents=(first, *(row for row in beyond[:_SHOWN].tolist() if row != first)),
+        agents=(first, *(row for row in beyond[:SHOWN].tolist() if row != first)),
         seconds=saved.saved_s,
         usd=usd,
         details={**details, "beyond": len(everything)},

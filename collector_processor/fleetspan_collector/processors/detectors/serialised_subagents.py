@@ -36,17 +36,29 @@ import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import Parallel, timeline_of, what_if
+from fleetspan_collector.processors.detectors._bounds import largest
 from fleetspan_collector.processors.detectors._siblings import (
     Siblings,
     same_kind,
     siblings_of,
 )
 from fleetspan_collector.processors.finding import Finding, Severity
-from fleetspan_collector.processors.run import NONE, Indexes, Run
+from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
 
 _OVERLAP_NS = 1_000_000_000
 """Clocks of two processes may differ by this much, and still one follows the other."""
 _WRITES = frozenset(("create", "modify", "delete", "rename"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    """Paths that an agent touched, and which of them it wrote."""
+
+    touched: set[str]
+    written: set[str]
+
+
+_NO_FILES = _Files(touched=set(), written=set())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,35 +96,43 @@ class SerialisedSubagents:
         """Look at one run."""
         if run.agents.count <= self._count:
             return
-        siblings = siblings_of(run)
-        for family in siblings.families(self._count):
-            for series in _series(siblings, family, self._count):
-                for agents in self._untied(run, siblings, series):
-                    yield from self._judged(run, agents)
+        siblings, timeline = siblings_of(run), timeline_of(run)
+        took_ns = timeline.agent_end - timeline.agent_start
+        found = [
+            agents
+            for family in siblings.families(self._count)
+            for series in _series(siblings, family, self._count)
+            for agents in self._untied(run, siblings, series)
+            if len(agents) >= self._count
+        ]
+        for agents in largest(found, key=lambda each: int(took_ns[each].sum())):
+            yield from self._judged(run, agents)
 
     def _untied(
         self, run: Run, siblings: Siblings, series: range
     ) -> Iterator[list[int]]:
         """Cut a series where one sub-agent is tied to those before it."""
         parent = int(siblings.parent[series.start])
-        between = _between(run, parent)
-        rows = siblings.agents
-        together = [int(rows[series.start])]
-        for place in series[1:]:
-            agent, before = int(rows[place]), int(rows[place - 1])
-            after_ns = int(siblings.end_ns[place - 1])
-            begun_ns = _begun_ns(run, agent, int(siblings.start_ns[place]))
-            if _tied(run, between, before, agent, after_ns, begun_ns) or _reads_of(
-                run, agent, together
-            ):
-                yield together
-                together = []
+        between, files = _between(run, parent), _files_of(run)
+        ids, rows = run.agents.strings("AgentId"), siblings.agents
+        together: list[int] = []
+        written: set[str] = set()
+        for place in series:
+            agent = int(rows[place])
+            own = files.get(ids[agent], _NO_FILES)
+            if together:
+                after_ns = int(siblings.end_ns[place - 1])
+                begun_ns = _begun_ns(run, agent, int(siblings.start_ns[place]))
+                if not written.isdisjoint(own.touched) or _tied(
+                    run, between, together[-1], agent, after_ns, begun_ns
+                ):
+                    yield together
+                    together, written = [], set()
             together.append(agent)
+            written |= own.written
         yield together
 
     def _judged(self, run: Run, agents: list[int]) -> Iterator[Finding]:
-        if len(agents) < self._count:
-            return
         saved = what_if(run, Parallel(agents=tuple(agents)))
         if saved.saved_s < self._seconds:
             return
@@ -184,18 +204,19 @@ def _tied(
     return between.worked(after_ns, begun_ns) or not same_kind(run, before, agent)
 
 
-def _reads_of(run: Run, agent: int, earlier: list[int]) -> bool:
-    """Whether an agent touched a file that one of some others had written."""
-    files = run.files
-    if not files.count:
-        return False
-    ids, who = run.agents.strings("AgentId"), files.strings("AgentId")
-    paths, done = files.strings("Path"), files.strings("Operation")
-    mine = {paths[row] for row in np.flatnonzero(who == ids[agent])}
-    if not mine:
-        return False
-    others = {ids[each] for each in earlier}
-    return any(
-        who[row] in others and done[row] in _WRITES and paths[row] in mine
-        for row in range(files.count)
+@per_run
+def _files_of(run: Run) -> dict[str, _Files]:
+    """By agent id the files that agents touched and wrote."""
+    found: dict[str, _Files] = {}
+    rows = zip(
+        run.files.strings("AgentId"),
+        run.files.strings("Path"),
+        run.files.strings("Operation"),
+        strict=True,
     )
+    for agent, path, operation in rows:
+        of_agent = found.setdefault(agent, _Files(touched=set(), written=set()))
+        of_agent.touched.add(path)
+        if operation in _WRITES:
+            of_agent.written.add(path)
+    return found

@@ -55,6 +55,7 @@ from fleetspan_collector.processors.detectors._agent_time import (
     step_agents,
     usual_steps_s,
 )
+from fleetspan_collector.processors.detectors._bounds import largest
 from fleetspan_collector.processors.detectors._failures import failed_calls
 from fleetspan_collector.processors.detectors._history import (
     Group,
@@ -113,7 +114,7 @@ class SlowerThanUsual:
         ]
         explained_s = np.zeros(run.agents.count)
         saved_s = 0.0
-        for group in slow:
+        for group in largest(slow, key=lambda each: each.excess):
             finding = steps_finding(run, group, what_if(run, *_as_usual(run, [group])))
             saved_s += finding.seconds or 0.0
             explained_s += _excess_by_agent(run, group)
@@ -146,7 +147,7 @@ class SlowerThanUsual:
             return
         usual_s = usual_steps_s(run)
         groups = groups_of(run, "agent", names, own_pace_s(run))
-        for group in groups:
+        for group in largest(groups, key=lambda each: each.excess):
             usual = group.history.p50
             if (
                 not group.is_beyond(self._factor, len(groups))

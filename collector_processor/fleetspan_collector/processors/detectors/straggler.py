@@ -26,6 +26,7 @@ slowest of those decides when the run goes on. 0 USD: what made it slow is not k
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,6 +36,7 @@ from fleetspan_collector.processors.detectors._agent_time import (
     lost_seconds,
     own_seconds,
 )
+from fleetspan_collector.processors.detectors._bounds import SHOWN, largest
 from fleetspan_collector.processors.detectors._history import middle_of
 from fleetspan_collector.processors.detectors._lasting import (
     agent_lasts,
@@ -50,7 +52,25 @@ from fleetspan_collector.processors.run import UNKNOWN_NS, Indexes, Run
 
 _COMPARED = 16
 _NEXT = 1.5
+_SLOWEST = 8
 _MORE_WORK = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Suspect:
+    """A sub-agent that took much longer than those beside it.
+
+    Attributes:
+        agent: Its row.
+        others: Rows of those beside it.
+        took_s: Seconds that it took.
+        usual_s: Seconds that the middle one of the others took.
+    """
+
+    agent: int
+    others: Indexes
+    took_s: float
+    usual_s: float
 
 
 class Straggler:
@@ -69,39 +89,47 @@ class Straggler:
         if run.agents.count <= self._siblings:
             return
         siblings = siblings_of(run)
-        for family in siblings.families(self._siblings):
-            yield from self._of_family(run, siblings, family)
+        suspects = [
+            suspect
+            for family in siblings.families(self._siblings)
+            for suspect in self._of_family(run, siblings, family)
+        ]
+        for suspect in largest(suspects, key=lambda each: each.took_s):
+            if not _explained(run, suspect):
+                yield from self._judged(run, suspect)
 
     def _of_family(
         self, run: Run, siblings: Siblings, family: slice
-    ) -> Iterator[Finding]:
+    ) -> Iterator[_Suspect]:
         took_s = (siblings.end_ns[family] - siblings.start_ns[family]) / 1e9
         # Whoever is far above the middle; no more than some can be, so this is short.
         slow = np.flatnonzero(took_s >= self._seconds + middle_of(took_s))
-        for place in slow[np.argsort(-took_s[slow], kind="stable")][:8].tolist():
+        agents = siblings.agents[family]
+        ended = run.agents.nanoseconds("EndTime")
+        for place in slow[np.argsort(-took_s[slow], kind="stable")][:_SLOWEST].tolist():
             others = _beside(run, siblings, family, place)
-            if len(others) < self._siblings - 1:
+            agent = int(agents[place])
+            # Whoever still goes on, or was left, is stuck rather than slow.
+            if len(others) < self._siblings - 1 or ended[agent] == UNKNOWN_NS:
                 continue
             rest_s = took_s[others]
-            usual_s = middle_of(rest_s)
-            longest_s = float(rest_s.max())
-            mine_s = float(took_s[place])
-            least_s = max(
-                self._factor * usual_s, _NEXT * longest_s, longest_s + self._seconds
+            suspect = _Suspect(
+                agent=agent,
+                others=agents[others],
+                took_s=float(took_s[place]),
+                usual_s=middle_of(rest_s),
             )
-            if mine_s < least_s:
-                continue
-            agents = siblings.agents[family]
-            agent, rest = int(agents[place]), agents[others]
-            if run.agents.nanoseconds("EndTime")[agent] == UNKNOWN_NS:
-                # Whoever still goes on, or was left, is stuck rather than slow.
-                continue
-            if not _explained(run, agent, rest, mine_s - usual_s):
-                yield from self._judged(run, agent, rest, usual_s, mine_s)
+            longest_s = float(rest_s.max())
+            if suspect.took_s >= max(
+                self._factor * suspect.usual_s,
+                _NEXT * longest_s,
+                longest_s + self._seconds,
+            ):
+                yield suspect
 
-    def _judged(
-        self, run: Run, agent: int, others: Indexes, usual_s: float, mine_s: float
-    ) -> Iterator[Finding]:
+    def _judged(self, run: Run, suspect: _Suspect) -> Iterator[Finding]:
+        agent, others = suspect.agent, suspect.others
+        mine_s, usual_s = suspect.took_s, suspect.usual_s
         saved = what_if(run, *agent_lasts(run, agent, usual_s))
         if saved.saved_s < self._seconds:
             return
@@ -116,7 +144,7 @@ class Straggler:
             f"waited {saved.saved_s:.0f} s for it.",
             advice="See what it did longer than the others (its own time ledger tells), "
             "split its task, or go on without it after a time limit.",
-            agents=(agent, *others.tolist()),
+            agents=(agent, *others[:SHOWN].tolist()),
             seconds=saved.saved_s,
             usd=0.0,
             details={
@@ -145,8 +173,10 @@ def _beside(run: Run, siblings: Siblings, family: slice, place: int) -> Indexes:
     )
 
 
-def _explained(run: Run, agent: int, others: Indexes, excess_s: float) -> bool:
+def _explained(run: Run, suspect: _Suspect) -> bool:
     """Whether something with a name of its own made an agent take longer."""
+    agent, others = suspect.agent, suspect.others
+    excess_s = suspect.took_s - suspect.usual_s
     lost_s = lost_seconds(run)
     more_s = float(lost_s[agent] - np.median(lost_s[others]))
     if more_s >= excess_s / 2:

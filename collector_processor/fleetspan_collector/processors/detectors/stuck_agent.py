@@ -35,6 +35,8 @@ from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, UNKNOWN_NS, Indexes, Run
 
 _HOUR_NS = 3_600_000_000_000
+_MOST = 200
+"""Agents of a run that are told of, the longest silent first."""
 _WAITS = "waits for permission"
 _IN_TOOL = "in a tool call"
 _SILENT = "silent"
@@ -80,7 +82,9 @@ class StuckAgent:
         alone[awaited] = False
         last = _last_signs(run)
         run_last_ns = int(last.max())
-        for agent in np.flatnonzero(alone).tolist():
+        longest_first = np.flatnonzero(alone)
+        longest_first = longest_first[np.argsort(last[longest_first], kind="stable")]
+        for agent in longest_first[:_MOST].tolist():
             left = status[agent] == "abandoned"
             until = run.facts.last_activity_ns if left else run.context.now_ns
             silence = self._silence(run, agent, left=left)
