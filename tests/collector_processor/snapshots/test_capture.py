@@ -154,6 +154,19 @@ def test_late_rows_replace_a_snapshot(store: Embedded) -> None:
     assert all(row["Content"]["transcripts"] for row in late)
 
 
+def test_a_run_that_ended_after_all_is_not_abandoned(store: Embedded) -> None:
+    """Its end arrives after it looked abandoned: that snapshot is taken back."""
+    capturer = Capturer(store.engine, ProcessorSettings())
+    hooks = captures.deliveries("default", "hooks")
+    captures.take(store, hooks[:20], tenant="ended")
+    now_ns = 2_090_000_000 * 10**9
+    assert capturer.capture(runs_of(store, "ended", now_ns=now_ns, idle_s=900.0)) == 1
+    assert [row["Trigger"] for row in snapshots(store, "ended")] == ["abandoned"]
+    captures.take(store, hooks[20:], tenant="ended")
+    assert capturer.capture(runs_of(store, "ended", now_ns=now_ns, idle_s=900.0)) == 0
+    assert snapshots(store, "ended") == []
+
+
 def test_nothing_at_all(store: Embedded) -> None:
     """No run, no snapshot."""
     assert Capturer(store.engine, ProcessorSettings()).capture([]) == 0
