@@ -7,6 +7,7 @@ the same again can help, and how many records the receiver has not taken.
 
 from __future__ import annotations
 
+import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,34 +73,41 @@ class LogSender(Protocol):
         ...
 
 
-def log_sender(protocol: str, endpoint: str, headers: Mapping[str, str]) -> LogSender:
-    """A sender for one of the protocols of OTLP."""
+# Always something: without headers of its own an exporter takes those of the environment,
+# which are meant for another receiver.
+_ALWAYS: Final = {"x-fleetspan-version": importlib.metadata.version("fleetspan")}
+_OF_THE_PROTOCOL: Final = frozenset({"content-type", "content-encoding", "user-agent"})
+
+
+def log_sender(protocol: str, endpoint: str, headers: dict[str, str]) -> LogSender:
+    """A sender for one of the protocols of OTLP, with these headers and no others."""
+    headers = _ALWAYS | headers
     if protocol == "grpc":
         return _GrpcLogs(endpoint, headers)
     return _HttpLogs(endpoint, headers)
 
 
 def metric_exporter(
-    protocol: str, endpoint: str, headers: Mapping[str, str]
+    protocol: str, endpoint: str, headers: dict[str, str]
 ) -> MetricExporter:
-    """An exporter of metrics for one of the protocols of OTLP."""
+    """An exporter of metrics, likewise."""
+    headers = _ALWAYS | headers
     if protocol == "grpc":
-        return GrpcMetricExporter(
-            endpoint=endpoint, headers=dict(headers), timeout=TIMEOUT_S
-        )
+        return GrpcMetricExporter(endpoint=endpoint, headers=headers, timeout=TIMEOUT_S)
     return HttpMetricExporter(
         endpoint=f"{endpoint}/v1/metrics",
-        headers=dict(headers),
+        headers=headers,
         timeout=TIMEOUT_S,
-        session=_Session(),
+        session=_Session(headers),
     )
 
 
 class _Session(requests.Session):
     """Remembers the latest answer, of which it reads only so much for so long."""
 
-    def __init__(self) -> None:
+    def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__()
+        self._wanted = _OF_THE_PROTOCOL | set(headers)
         self.status: int | None = None
         self.body = b""
         # Else a .netrc would replace the user's own authorization.
@@ -109,6 +117,11 @@ class _Session(requests.Session):
         """Send a request."""
         self.status, self.body = None, b""
         options["stream"] = True
+        options["headers"] = {
+            name: value
+            for name, value in options["headers"].items()
+            if name.lower() in self._wanted
+        }
         response = super().request(*args, **options)
         self.status = response.status_code
         try:
@@ -132,7 +145,7 @@ def _beginning(response: Any) -> bytes:
 
 class _HttpLogs:
     def __init__(self, endpoint: str, headers: Mapping[str, str]) -> None:
-        self._session = _Session()
+        self._session = _Session(headers)
         self._exporter = HttpLogExporter(
             endpoint=f"{endpoint}/v1/logs",
             headers=headers,

@@ -33,6 +33,9 @@ _SIZES: Final = (
     ),
 )
 
+_FINDING: Final = ("Tenant", "FindingId", "Detector", "Severity")
+_RUN: Final = ("Tenant", "RunId", "RunOpen", "WallSeconds", "SavedUsd", "SavedSeconds")
+
 
 class Figures:
     """Counts each finding once for each severity that it rises to, and each run once.
@@ -83,13 +86,13 @@ class Figures:
 
     def count(self, batch: AnalysisBatch) -> None:
         """Count what is new in a batch."""
-        for row in batch.finding_rows():
+        for row in batch.finding_rows(_FINDING):
             severity = severity_of(row["Severity"])
             if self._is_new(
                 ("finding", row["Tenant"], row["FindingId"]), severity.rank
             ):
                 self._count(self._label(row["Detector"]), severity)
-        for row in batch.analysis_rows():
+        for row in batch.analysis_rows(_RUN):
             key = ("run", row["Tenant"], row["RunId"])
             if not row["RunOpen"] and self._is_new(key, 0):
                 self._measure(row)

@@ -274,7 +274,9 @@ class Worker:
         return Attempt(
             destination=self.destination.name,
             notices=tuple(each.notice for each in waiting),
-            number=max(each.attempts for each in waiting) + 1,
+            # What expires is not tried once more.
+            number=max(each.attempts for each in waiting)
+            + (verdict.outcome is not Outcome.EXPIRED),
             at_ns=at_ns,
             seconds=seconds,
             outcome=verdict.outcome,

@@ -45,23 +45,34 @@ class AnalysisBatch:
         rows: int = self.findings.num_rows + self.analyses.num_rows
         return rows
 
-    def finding_rows(self) -> list[dict[str, Any]]:
-        """The findings, without those that are gone; times are Unix nanoseconds."""
-        rows = plain_rows(self.findings)
-        return [row for row in rows if not row.get("IsDeleted", 0)]
+    def finding_rows(self, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The findings, without those that are gone; times are Unix nanoseconds.
 
-    def analysis_rows(self) -> list[dict[str, Any]]:
-        """The analyses, with what the runs' own rows say of status, cost and trace."""
-        names = set(self.analyses.column_names)
-        wanted = [name for name in (*SUMMARY, "IsDeleted") if name in names]
+        Args:
+            columns: These alone; none for all.
+        """
+        return _present(self.findings, columns or self.findings.column_names)
+
+    def analysis_rows(self, columns: Sequence[str] = SUMMARY) -> list[dict[str, Any]]:
+        """The analyses, with what the runs' own rows say of status, cost and trace.
+
+        Args:
+            columns: These alone; Tenant and RunId must be among them.
+        """
         by_key = {(each.tenant, each.run_id): each for each in self.facts}
-        rows = plain_rows(self.analyses.select(wanted))
+        rows = _present(self.analyses, columns)
         for row in rows:
             facts = by_key.get((row["Tenant"], row["RunId"]))
             row["TraceId"] = facts.trace_id if facts else ""
             row["Status"] = facts.status if facts else ""
             row["CostUsd"] = facts.cost_usd if facts else None
-        return [row for row in rows if not row.get("IsDeleted", 0)]
+        return rows
+
+
+def _present(table: pa.Table, columns: Sequence[str]) -> list[dict[str, Any]]:
+    flag = [name for name in table.column_names if name == "IsDeleted"]
+    rows = plain_rows(table.select(list(dict.fromkeys([*columns, *flag]))))
+    return [row for row in rows if not row.get("IsDeleted", 0)]
 
 
 def plain_rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -208,8 +208,11 @@ class TestEvents:
         told = [attributes(each.attributes) for each in logs_of(receiver)]
         assert [each["fleetspan.run.version"] for each in told] == [7, 9]
 
-    def test_headers_are_sent(self, announce: Announce) -> None:
-        """What the setting says goes with every request."""
+    def test_headers_are_sent(
+        self, announce: Announce, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the setting says goes with every request, and nobody else's key."""
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-other=secret")
         with receiving(body=b"") as receiver:
             announce(
                 notify_otlp_endpoint=receiver.url,
@@ -219,6 +222,7 @@ class TestEvents:
         for request in receiver.received:
             assert request.headers["authorization"] == "Bearer k3y"
             assert request.headers["x-team"] == "a"
+            assert "x-other" not in request.headers
 
     def test_hostile_texts(self, announce: Announce, stored: Embedded) -> None:
         """Long texts are cut, and say so; many of them go in several requests."""
@@ -456,19 +460,24 @@ def grpc_receiver(*plan: Any) -> Generator[tuple[str, _Logs, _Metrics]]:
 class TestGrpc:
     """The other protocol."""
 
-    def test_events_metrics_and_headers(self, announce: Announce) -> None:
+    @pytest.mark.parametrize("headers", ["x-key=k3y", ""])
+    def test_events_metrics_and_headers(
+        self, announce: Announce, monkeypatch: pytest.MonkeyPatch, headers: str
+    ) -> None:
         """All that HTTP has."""
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-other=secret")
         with grpc_receiver() as (url, logs, metrics):
             announcer = announce(
                 notify_otlp_endpoint=url,
                 notify_otlp_protocol="grpc",
-                notify_otlp_headers="x-key=k3y",
+                notify_otlp_headers=headers,
             )
             announcer.announce(batch(finding()))
             poll(lambda: logs.received, "the event has come")
             announcer.stop()
         assert ids(logs_in(logs.received)) == ["f-1"]
-        assert logs.metadata[0]["x-key"] == "k3y"
+        assert logs.metadata[0].get("x-key") == (headers[6:] or None)
+        assert "x-other" not in logs.metadata[0]
         assert _points(metrics.received) == {
             ("fleetspan.findings", "retry_storm", "high"): 1
         }
