@@ -172,7 +172,7 @@ def readers_of(run: Run) -> Indexes:
 
 def ends_of(starts_ns: Indexes, duration_ms: Floats) -> Indexes:
     """When things ended, Unix nanoseconds; when they began, where that is not known."""
-    bounded = np.clip(np.nan_to_num(duration_ms), 0, 1e12)
+    bounded = np.where(duration_ms > 0, np.minimum(duration_ms, 1e12), 0)
     known = starts_ns != UNKNOWN_NS
     return np.where(known, starts_ns + (bounded * 1e6).astype(np.int64), starts_ns)
 
@@ -200,4 +200,4 @@ def _tool_ms(run: Run) -> Floats:
 
 
 def _told(values: Floats) -> Floats:
-    return np.maximum(np.nan_to_num(values), 0)
+    return np.where(values > 0, values, 0)

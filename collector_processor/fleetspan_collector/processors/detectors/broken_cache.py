@@ -112,8 +112,9 @@ class BrokenCache:
             return
         saved = _saved_usd(run, misses)
         agent = run.tree.call_agent
-        for each in np.unique(agent[misses.calls]).tolist():
-            at = np.flatnonzero(agent[misses.calls] == each)
+        order = np.argsort(agent[misses.calls], kind="stable")
+        agents, begins = np.unique(agent[misses.calls[order]], return_index=True)
+        for each, at in zip(agents.tolist(), np.split(order, begins[1:]), strict=True):
             share, usd = _share(
                 run, conversations_of(run).of_agent(each), misses, saved, at
             )

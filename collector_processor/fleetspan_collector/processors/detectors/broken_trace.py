@@ -42,6 +42,7 @@ _MISSING_END: Final = "missing_end"
 _SKEW: Final = "clock_skew"
 _FITS: Final = 0.7
 _LATE_NS: Final = 1_000_000_000
+_FAR_NS: Final = 86_400_000_000_000
 _ENDED: Final = ("ok", "error")
 
 _TEXTS: Final = {
@@ -138,7 +139,9 @@ def _later_than_awaited(run: Run) -> Rows:
     late = ends - call_starts - room
     fits = (length <= room) & (length >= _FITS * room)
     once = agents.integers("Activations")[rows] <= 1
-    skewed = fits & once & (starts >= call_starts) & (late > _LATE_NS)
+    # What is further away than that is a time that was not set, not a clock.
+    apart = (late > _LATE_NS) & (late < _FAR_NS)
+    skewed = fits & once & (starts >= call_starts) & apart
     found: list[int] = rows[skewed].tolist()
     return found
 

@@ -42,8 +42,6 @@ from fleetspan_collector.processors.run import NONE, Indexes, Run
 
 _GROWN: Final = 2.0
 _ONE_STEP: Final = 0.5
-_SMALLEST: Final = 8_000
-"""Tokens below which no context is worth a look, however small its window."""
 
 
 class ContextGrowth:
@@ -66,7 +64,7 @@ class ContextGrowth:
     def findings(self, run: Run) -> Iterable[Finding]:
         """Look at one run."""
         whole, agent = tokens_of(run).whole, run.tree.call_agent
-        rows = np.flatnonzero((whole >= _SMALLEST) & (agent != NONE))
+        rows = np.flatnonzero((whole >= self._least_limit(run)) & (agent != NONE))
         if not len(rows):
             return
         for each in np.unique(agent[rows]).tolist():
@@ -78,7 +76,10 @@ class ContextGrowth:
     def _of_agent(self, run: Run, agent: int, calls: Indexes) -> Finding | None:
         whole = tokens_of(run).whole[calls]
         largest = int(np.argmax(whole))
-        limit = self._limit(run, int(calls[largest]))
+        limit = self._limit(
+            run.llm_calls.strings("Provider")[calls[largest]],
+            run.llm_calls.strings("Model")[calls[largest]],
+        )
         if whole[largest] < max(limit, _GROWN * whole[0]):
             return None
         if np.diff(whole).max() > _ONE_STEP * (whole[largest] - whole[0]):
@@ -99,12 +100,17 @@ class ContextGrowth:
             return None
         return _finding(run, agent, beyond, whole, level, share, usd)
 
-    def _limit(self, run: Run, call: int) -> float:
-        """Tokens from which on a call is too large."""
-        calls = run.llm_calls
-        window = context_window(
-            calls.strings("Provider")[call], calls.strings("Model")[call]
+    def _least_limit(self, run: Run) -> float:
+        """Tokens below which no call of the run is too large."""
+        providers = run.llm_calls.strings("Provider").tolist()
+        models = set(
+            zip(providers, run.llm_calls.strings("Model").tolist(), strict=True)
         )
+        return min((self._limit(*model) for model in models), default=self._tokens)
+
+    def _limit(self, provider: str, model: str) -> float:
+        """Tokens from which on a call of a model is too large."""
+        window = context_window(provider, model)
         if window is None:
             return self._tokens
         return min(self._tokens, self._window_share * window)

@@ -59,26 +59,30 @@ class FailingTool:
         failed = np.flatnonzero(success == 0)
         if len(failed) < self._failures:
             return
+        names = Counter(run.tool_calls.strings("Tool")[failed].tolist())
+        if max(names.values()) < self._failures:
+            return
         ended = np.flatnonzero(~np.isnan(success))
-        counted = _without_repeats(run, ended, failed)
         tool = numbered(run.tool_calls.strings("Tool"))
-        bad = self._bad(tool[counted], success[counted] == 0)
-        in_run = np.isin(tool, bad)
         # Where the run as a whole is well, an agent may still fail.
         place = numbered(
             run.tool_calls.strings("Tool"), run.tool_calls.strings("AgentId")
         )
-        left = counted[~in_run[counted]]
+        # To leave out repeats never makes a share larger: most runs end here.
+        fails = success[ended] == 0
+        if not len(self._bad(tool[ended], fails)) + len(self._bad(place[ended], fails)):
+            return
+        counted = _without_repeats(run, ended, failed)
+        bad = self._bad(tool[counted], success[counted] == 0)
+        left = counted[~np.isin(tool[counted], bad)]
         worse = self._bad(place[left], success[left] == 0)
-        groups = [(tool, each, True) for each in bad.tolist()]
-        groups += [(place, each, False) for each in worse.tolist()]
-        found = []
-        for numbers, each, everywhere in groups:
-            rows = failed[numbers[failed] == each]
-            found.append((rows, int((numbers[ended] == each).sum()), everywhere))
-        found.sort(key=lambda one: -len(one[0]))
-        for rows, calls, everywhere in found[:_MOST]:
-            yield _finding(run, rows, calls, everywhere=everywhere)
+        for numbers, groups in ((tool, bad), (place, worse)):
+            failures = np.bincount(numbers[failed], minlength=int(numbers.max()) + 1)
+            most = np.argsort(-failures[groups], kind="stable")[:_MOST]
+            for each in groups[most].tolist():
+                rows = failed[numbers[failed] == each]
+                calls = int(np.count_nonzero(numbers[ended] == each))
+                yield _finding(run, rows, calls, everywhere=numbers is tool)
 
     def _bad(self, groups: Indexes, failed: NDArray[np.bool_]) -> Indexes:
         """The groups that fail too often."""

@@ -72,7 +72,7 @@ class NoProgressLoop:
         """Look at one run."""
         if run.tool_calls.count < self._times:
             return
-        signatures = _signatures(run)
+        signatures = _signatures(run, self._times)
         if signatures is None:
             return
         agent = run.tree.tool_agent
@@ -118,8 +118,8 @@ class NoProgressLoop:
                 yield first, stop
 
 
-def _signatures(run: Run) -> Indexes | None:
-    """Number tool calls by call and outcome; None when no two are the same.
+def _signatures(run: Run, times: int) -> Indexes | None:
+    """Number tool calls by call and outcome; None when none is there so many times.
 
     A call that nothing can be said of has a number of its own.
     """
@@ -136,7 +136,7 @@ def _signatures(run: Run) -> Indexes | None:
     ended = ~np.isnan(tools.floats("DurationMs")) | (outcome != "")
     told = (arguments != "") & (outcome != "") & ended
     numbers = numbered(tools.strings("Tool"), arguments, outcome)
-    if numbers.max(initial=-1) + 1 == tools.count:
+    if np.bincount(numbers).max() < times:
         return None
     unknown = np.flatnonzero(~told)
     numbers[unknown] = tools.count + 1 + np.arange(len(unknown))
