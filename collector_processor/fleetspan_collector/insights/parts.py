@@ -106,13 +106,14 @@ def failures_of(phase: Phase, before: Phase | None) -> list[Failure]:
 
 def _parts(rows: ByRun, count: str) -> list[Part]:
     subjects, _, columns = rows
+    if not len(subjects):
+        return []
     names, place = np.unique(subjects.astype(str), return_inverse=True)
     order = np.argsort(place, kind="stable")
     cuts = np.cumsum(np.bincount(place, minlength=len(names)))[:-1]
     found = [
         _part(name, {key: column[inside] for key, column in columns.items()}, count)
         for name, inside in zip(names.tolist(), np.split(order, cuts), strict=True)
-        if len(inside)
     ]
     return sorted(
         found, key=lambda each: (-(each.usd or 0), -(each.seconds or 0), each.subject)
