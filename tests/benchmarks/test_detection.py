@@ -134,11 +134,12 @@ def test_an_aim_that_is_missed_is_named() -> None:
     counted = Detection(scores={"straggler": score}, original={})
     counted.healthy["mini_swe"] = 10
     counted.any_wrong["mini_swe"] = 2
-    assert missed_aims(counted)[:5] == [
+    assert missed_aims(counted)[:6] == [
         "straggler: precision 0.800, aim 0.9",
         "straggler: recall 0.800, aim 0.9",
         "straggler: place right 0.800, aim 0.9",
         "straggler: median error 0.400, aim 0.2",
+        "straggler: savings within 20 % 0.500, aim 0.8",
         "straggler: false alarms 0.200, aim 0.05",
     ]
     assert "any false alarm: 0.200 of real runs, aim 0.1" in missed_aims(counted)

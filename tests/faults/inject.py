@@ -10,7 +10,7 @@ from fleetspan_collector.processors.baselines import Baselines
 from tests.faults import layout
 from tests.faults.drawing import Draw
 from tests.faults.injectors import damage, dear, fan_out, repeats, silent, slow, waits
-from tests.faults.injectors.planted import Injector
+from tests.faults.injectors.planted import Injector, Planted, Seen
 from tests.faults.plan import Plan
 from tests.faults.truth import Case, Truth
 
@@ -34,6 +34,10 @@ FAULTS: Final[Mapping[str, Injector]] = {
 """By detector, in the order of the table."""
 
 
+_LIVE: Final = ("no_progress_loop", "runaway_fanout")
+"""Faults that ought to be found while the run goes on, as a quarter of them is seen."""
+
+
 def case(
     detector: str, seed: object, base: Plan, baselines: Baselines | None = None
 ) -> Case | None:
@@ -55,19 +59,22 @@ def case(
     healthy_rows = layout.rows_of(planted.healthy)
     faulty_rows = layout.rows_of(planted.faulty)
     healthy = layout.make(planted.healthy, healthy_rows, baselines=baselines)
-    if planted.seen is None:
+    seen, judged = planted.seen, planted.judged
+    if detector in _LIVE and draw.chance(0.25):
+        seen, judged = _while_it_goes_on(faulty_rows, planted), ()
+    if seen is None:
         faulty = layout.make(planted.faulty, faulty_rows, baselines=baselines)
         seconds = layout.wall_s(faulty_rows) - layout.wall_s(healthy_rows)
         usd = layout.usd(faulty) - layout.usd(healthy)
     else:
         faulty = layout.make(
             planted.faulty,
-            planted.seen.rows,
-            now_ns=planted.seen.now_ns,
-            status=planted.seen.status,
+            seen.rows,
+            now_ns=seen.now_ns,
+            status=seen.status,
             baselines=baselines,
         )
-        seconds, usd = planted.seconds or 0.0, 0.0
+        seconds, usd = 0.0, 0.0
     truth = Truth(
         detector=detector,
         variant=planted.variant,
@@ -76,6 +83,16 @@ def case(
         tools=frozenset(planted.tools),
         seconds=seconds,
         usd=usd,
-        judged=planted.judged,
+        judged=judged,
     )
     return Case(origin=base.origin, healthy=healthy, faulty=faulty, truth=truth)
+
+
+def _while_it_goes_on(rows: layout.Rows, planted: Planted) -> Seen:
+    """Return the run as it is seen as soon as the whole fault has happened."""
+    agents, tools = set(planted.agents), set(planted.tools)
+    happened = [layout.end_ns(row) for row in rows.tools if row["ToolCallId"] in tools]
+    if planted.variant in ("wide", "deep"):
+        happened = [row["StartTime"] for row in rows.agents if row["AgentId"] in agents]
+    now_ns = max(happened) + 1_000_000_000
+    return Seen(rows=layout.as_seen(rows, now_ns), now_ns=now_ns)

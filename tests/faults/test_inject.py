@@ -186,6 +186,12 @@ def test_retry_storm() -> None:
             assert len(set(run.tool_calls.strings("ArgumentsHash")[rows])) == 1
         else:
             rows = _calls(each)
+            hidden = run.llm_calls.integers("Attempts")[rows].sum() - len(rows)
+            if each.truth.variant == "one call":
+                assert 8 <= hidden <= 30
+                assert len(rows) == 1
+                continue
+            assert hidden == 0
             assert (run.llm_calls.strings("Error")[rows] != "").all()
         assert 8 <= len(rows) <= 30
         assert (each.truth.usd > 1e-6) == (each.truth.variant == "billed calls")
@@ -246,7 +252,7 @@ def test_runaway_fanout() -> None:
         else:
             assert 200 <= more <= 900
             assert deeper == 0
-        assert each.truth.usd > 0
+        assert each.truth.usd > 0 or each.faulty.facts.open
 
 
 def test_no_progress_loop() -> None:
@@ -265,7 +271,7 @@ def test_no_progress_loop() -> None:
         # The first time is at the place, but it is not what costs.
         assert len(_calls(each)) == len(rows) - len(pairs)
         assert len(rows) / len(pairs) >= 4
-        assert each.truth.usd > 0
+        assert each.truth.usd > 0 or each.faulty.facts.open
 
 
 def test_failing_tool() -> None:

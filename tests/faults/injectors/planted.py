@@ -40,7 +40,6 @@ class Planted:
         tools: Ids of the tool calls at the place.
         judged: Measures that a prediction is held against.
         seen: What the faulty plan's rows look like in the end; None for as they are.
-        seconds: What it costs where wall time does not tell; None where it does.
     """
 
     variant: str
@@ -51,7 +50,6 @@ class Planted:
     tools: Iterable[str] = ()
     judged: tuple[Measure, ...] = ("seconds", "usd")
     seen: Seen | None = None
-    seconds: float | None = None
 
 
 Injector: TypeAlias = Callable[[Draw, Plan], Planted | None]

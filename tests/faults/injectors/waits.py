@@ -72,7 +72,7 @@ def rate_limit_wait(draw: Draw, plan: Plan) -> Planted | None:
 
 def retry_storm(draw: Draw, plan: Plan) -> Planted | None:
     """A call, or a tool call, is tried 8 to 30 times within a minute or two."""
-    variant = draw.random.choice(("calls", "billed calls", "tool"))
+    variant = draw.random.choice(("calls", "billed calls", "one call", "tool"))
     agent = _busy_agent(draw, plan)
     if agent is None or not agent.tools:
         return None
@@ -80,6 +80,8 @@ def retry_storm(draw: Draw, plan: Plan) -> Planted | None:
     agent = find(faulty, agent.id)
     count = round(draw.between(*_ATTEMPTS))
     pause_s = draw.between(0.2, 2.0)
+    if variant == "one call":
+        return _within_one_call(draw, plan, faulty, agent, count)
     steps: list[Step] = []
     if variant == "tool":
         victim: Call | Tool = draw.random.choice(_single_tools(agent))
@@ -121,6 +123,22 @@ def retry_storm(draw: Draw, plan: Plan) -> Planted | None:
         agents=(agent.id,),
         calls=[step.row["CallId"] for step in failed if isinstance(step, Call)],
         tools=[step.row["ToolCallId"] for step in failed if isinstance(step, Tool)],
+    )
+
+
+def _within_one_call(
+    draw: Draw, plan: Plan, faulty: Plan, agent: Agent, count: int
+) -> Planted:
+    """Let a client hide its attempts: one call, and how many there were."""
+    victim = draw.random.choice(priced_calls(agent)[1:])
+    victim.seconds += count * draw.between(1.0, 6.0)
+    victim.row["Attempts"] = 1 + count
+    return Planted(
+        variant="one call",
+        healthy=plan,
+        faulty=faulty,
+        agents=(agent.id,),
+        calls=(victim.row["CallId"],),
     )
 
 
