@@ -67,11 +67,17 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
     spent = "an unknown cost" if cost is None else f"${cost:,.4f}"
     yield ""
     yield (
-        f"Until then: {counters['agents']} agents ({counters['agents_running']} running,"
-        f" {counters['agents_failed']} failed), {counters['llm_calls']} model calls,"
-        f" {counters['tool_calls']} tool calls ({counters['tools_running']} running),"
-        f" {counters['errors']} errors, {used}, {spent}."
+        f"Until then: {_several(counters['agents'], 'agent')}"
+        f" ({counters['agents_running']} running, {counters['agents_failed']} failed),"
+        f" {_several(counters['llm_calls'], 'model call')},"
+        f" {_several(counters['tool_calls'], 'tool call')}"
+        f" ({counters['tools_running']} running),"
+        f" {_several(counters['errors'], 'error')}, {used}, {spent}."
     )
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _task(document: Mapping[str, Any]) -> Iterator[str]:

@@ -94,11 +94,33 @@ class Standings:
             )
         )
 
-    def mark(self, at_ns: int) -> tuple[int, ...]:
-        """How many things had started and ended by a moment: cheap, and unlike otherwise."""
-        return tuple(
-            int(np.searchsorted(times, at_ns, side="right")) for times in self._sorted
+    @cached_property
+    def _used(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Tokens and cost up to each end of a call, in order of the ends."""
+        calls, order = self._run.llm_calls, np.argsort(self._call_end, kind="stable")
+        cost = np.nan_to_num(calls.floats("CostUsd"))
+        return np.cumsum(summed(calls, _TOKENS)[order]), np.cumsum(cost[order])
+
+    @cached_property
+    def _told(self) -> int:
+        """How much is told of agents in words: it comes late, and changes no time."""
+        agents = self._run.agents
+        return sum(
+            len(text)
+            for name in ("Name", "Task", "Error")
+            for text in agents.strings(name).tolist()
         )
+
+    def mark(self, at_ns: int) -> tuple[float, ...]:
+        """What a snapshot of a moment says, in few numbers: another one says otherwise."""
+        counts = [
+            int(np.searchsorted(times, at_ns, side="right")) for times in self._sorted
+        ]
+        ended = counts[3]
+        tokens, cost = (
+            float(total[ended - 1]) if ended else 0.0 for total in self._used
+        )
+        return (*counts, tokens, cost, self._told)
 
     def counters(self, at_ns: int) -> Counters:
         """Count what there had been by a moment."""

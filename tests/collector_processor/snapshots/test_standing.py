@@ -157,8 +157,22 @@ def test_what_has_happened_never_unhappens(run: Run, first: int, second: int) ->
     assert statuses.count("running") == other.agents_running
     assert len(tree["running_tools"]) == other.tools_running
     assert all(
-        mark_one <= mark_other
+        mark_one <= mark_other + 1e-9
         for mark_one, mark_other in zip(
             standings.mark(early), standings.mark(late), strict=True
         )
     )
+
+
+def test_a_price_that_comes_late_changes_the_mark() -> None:
+    """Tokens, costs and words may come after the times that they belong to."""
+
+    def mark(**given: Any) -> tuple[float, ...]:
+        building = Building()
+        building.agent("main", 0, 100, Task=given.pop("Task", ""))
+        building.call("main", 10, 5, **given)
+        return Standings(building.run()).mark(ns(50))
+
+    marks = [mark(), mark(InputTokens=5), mark(CostUsd=0.5), mark(Task="ship it")]
+    assert len(set(marks)) == 4
+    assert mark(InputTokens=5) == mark(InputTokens=5)
