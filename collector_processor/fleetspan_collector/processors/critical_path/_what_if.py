@@ -72,10 +72,12 @@ def rescheduled_ns(graph: Graph, plan: Plan) -> int:
             ends = max(free[thing] + end[thing] - graph.last_ns[thing], begun[thing])
         else:
             ends = begun[thing] + end[thing] - start[thing]
+        place = graph.within[thing]
         if graph.waited[thing]:
-            place = graph.within[thing]
             free[place] = max(free[place], ends)
-        latest = max(latest, ends)
+        # What is in another thing ends with it, however long that is said to last.
+        if place == root or not graph.waited[thing]:
+            latest = max(latest, ends)
     return latest - graph.first_ns
 
 

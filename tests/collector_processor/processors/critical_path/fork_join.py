@@ -101,8 +101,11 @@ class Otherwise:
 class Builder:
     """Builds a run; ids say the place in the structure, so they stay in another."""
 
-    def __init__(self, otherwise: Otherwise | None = None) -> None:
+    def __init__(
+        self, otherwise: Otherwise | None = None, *, backwards: bool = False
+    ) -> None:
         self.building = Building()
+        self.name = reversed_id if backwards else str
         self.otherwise = otherwise or Otherwise()
         self.end_ms = 0
 
@@ -121,7 +124,11 @@ class Builder:
         if name in self.otherwise.lasts:
             now = at + self.otherwise.lasts[name]
         self.building.agent(
-            name, at / 1000, now / 1000, parent=parent, spawned_by=spawn
+            self.name(name),
+            at / 1000,
+            now / 1000,
+            parent=None if parent is None else self.name(parent),
+            spawned_by=None if spawn is None else self.name(spawn),
         )
         return now
 
@@ -135,7 +142,12 @@ class Builder:
             took = self.otherwise.lasts.get(call, each.call_ms)
             error = "529 overloaded" if each.fails else ""
             self.building.call(
-                name, now / 1000, took / 1000, call_id=call, Error=error, CostUsd=1.0
+                self.name(name),
+                now / 1000,
+                took / 1000,
+                call_id=self.name(call),
+                Error=error,
+                CostUsd=1.0,
             )
             now += took
         ends = [
@@ -153,10 +165,10 @@ class Builder:
         else:
             now = self._workers(step, tool, name, now)
         self.building.tool(
-            name,
+            self.name(name),
             at / 1000,
             (now - at) / 1000,
-            call_id=tool,
+            call_id=self.name(tool),
             PermissionWaitMs=float(waits),
         )
         return now
@@ -182,8 +194,15 @@ class Builder:
         return max(ends) + step.tail_ms
 
 
-def build(worker: Worker, otherwise: Otherwise | None = None) -> tuple[Run, float]:
+def build(
+    worker: Worker, otherwise: Otherwise | None = None, *, backwards: bool = False
+) -> tuple[Run, float]:
     """Return the run of an agent, and its wall time in seconds as it was built."""
-    builder = Builder(otherwise)
+    builder = Builder(otherwise, backwards=backwards)
     run = builder.run(worker)
     return run, builder.end_ms / 1000
+
+
+def reversed_id(name: str) -> str:
+    """The same id with other digits, so that siblings sort the other way round."""
+    return name.translate(str.maketrans("0123456789", "9876543210"))
