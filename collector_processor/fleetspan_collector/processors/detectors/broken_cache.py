@@ -52,6 +52,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     tokens_of,
 )
 from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._wording import agent_name, count_of
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.model_facts import cost_of, saved_usd
 from fleetspan_collector.processors.run import NONE, Indexes, Run
@@ -64,6 +65,12 @@ _ONE_OF_EACH: Final = 1_000.0 * np.eye(3, 5)
 _SHORT_S: Final = 300.0
 _LONG_S: Final = 3600.0
 
+_BECAUSE: Final = {
+    "provider_switch": "the provider was another one",
+    "model_switch": "another model was called in between",
+    "idle": "the pause was longer than a cache is kept",
+    "prefix_changed": "something near the beginning had changed",
+}
 _ADVICE: Final = {
     "provider_switch": "Pin the provider of this model: a cache is not shared between "
     "providers.",
@@ -252,13 +259,13 @@ def _finding(
     cause, most = counts.most_common(1)[0]
     tokens = int(misses.tokens[at].sum())
     calls = misses.calls[at]
-    name = run.agents.strings("Name")[agent]
+    name = agent_name(run, agent)
     of_cost = f", {share:.0%} of its cost," if usd is not None else ""
     return Finding(
         location=run.agents.strings("AgentId")[agent],
         severity=Severity.INFO if cause == "idle" else by_share(share),
-        what=f"{len(at)} calls of {name} paid again for {tokens:,} tokens{of_cost} that "
-        f"the call before had put in the cache; {most} with cause {cause}.",
+        what=f"{count_of(len(at), 'call')} of {name} paid again for {tokens:,} tokens"
+        f"{of_cost} that the call before had been given; in {most} {_BECAUSE[cause]}.",
         advice=_ADVICE[cause],
         agents=(agent,),
         calls=tuple(calls.tolist()),

@@ -33,6 +33,7 @@ import numpy as np
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import timeline_of
 from fleetspan_collector.processors.detectors._conversation import Floats
+from fleetspan_collector.processors.detectors._wording import count_of
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, UNKNOWN_NS, Indexes, Run
 
@@ -183,11 +184,13 @@ def _told_of(run: Run, calls: Rows, tools: Rows) -> tuple[Rows, Rows]:
 def _finding(run: Run, kind: str, agents: Rows, calls: Rows, tools: Rows) -> Finding:
     severity, case = _TEXTS.get(kind, (Severity.INFO, f"had to be repaired ({kind})"))
     counts = {
-        "agents": len(agents),
-        "llm calls": len(calls),
-        "tool calls": len(tools),
+        "agent": len(agents),
+        "llm call": len(calls),
+        "tool call": len(tools),
     }
-    subject = ", ".join(f"{count} {noun}" for noun, count in counts.items() if count)
+    subject = ", ".join(
+        count_of(count, noun) for noun, count in counts.items() if count
+    )
     examples = [
         *(run.agents.strings("AgentId")[row] for row in agents[:_NAMED]),
         *(run.llm_calls.strings("CallId")[row] for row in calls[:_NAMED]),
@@ -203,5 +206,6 @@ def _finding(run: Run, kind: str, agents: Rows, calls: Rows, tools: Rows) -> Fin
         tools=tuple(tools[:_SHOWN]),
         seconds=0.0,
         usd=0.0,
-        details={"kind": kind, **{k.replace(" ", "_"): v for k, v in counts.items()}},
+        details={"kind": kind}
+        | {f"{noun.replace(' ', '_')}s": count for noun, count in counts.items()},
     )

@@ -36,6 +36,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     tokens_of,
 )
 from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._wording import agent_name, count_of
 from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.model_facts import context_window, saved_usd
 from fleetspan_collector.processors.run import NONE, Indexes, Run
@@ -125,13 +126,13 @@ def _finding(
     share: float,
     usd: float | None,
 ) -> Finding:
-    name = run.agents.strings("Name")[agent]
+    name = agent_name(run, agent)
     of_cost = f", {share:.0%} of its cost" if usd is not None else ""
     return Finding(
         location=run.agents.strings("AgentId")[agent],
         severity=by_share(share),
         what=f"The context of {name} grew from {whole[0]:,.0f} to {whole.max():,.0f} "
-        f"tokens; {len(beyond)} calls carried more than {level:,.0f}{of_cost}.",
+        f"tokens; {count_of(len(beyond), 'call')} carried more than {level:,.0f}{of_cost}.",
         advice=f"Sum the conversation up, or clear old tool results, at {level:,.0f} "
         "tokens; give side tasks to sub-agents, which return only what they found.",
         agents=(agent,),

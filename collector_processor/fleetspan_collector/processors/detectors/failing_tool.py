@@ -32,6 +32,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     askers_of,
     numbered,
 )
+from fleetspan_collector.processors.detectors._wording import agent_name, count_of
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, Indexes, Run
 
@@ -125,13 +126,13 @@ def _finding(run: Run, rows: Indexes, calls: int, *, everywhere: bool) -> Findin
     where, location = "", tool
     if not everywhere:
         location = f"{tool}/{tools.strings('AgentId')[rows[0]]}"
-        where = f" by {run.agents.strings('Name')[agents[0]]}" if len(agents) else ""
+        where = f" by {agent_name(run, int(agents[0]))}" if len(agents) else ""
     share = len(rows) / calls
     return Finding(
         location=location,
         severity=Severity.HIGH if share >= _SURE else Severity.MEDIUM,
-        what=f"{len(rows)} of {calls} calls of {tool}{where} failed"
-        + (f", mostly with: {error}" if error else "."),
+        what=f"{len(rows)} of {count_of(calls, 'call')} of {tool or 'a tool'}{where} "
+        "failed" + (f', mostly with "{error}".' if error else "."),
         advice=f"Repair {tool or 'the tool'}, say in its description what it needs, or "
         "take it from the agent.",
         agents=tuple(agents.tolist()),

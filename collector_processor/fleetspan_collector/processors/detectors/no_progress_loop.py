@@ -45,6 +45,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     numbered,
     previous_of_same,
 )
+from fleetspan_collector.processors.detectors._wording import agent_name
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, Indexes, Run
 
@@ -155,7 +156,7 @@ def _finding(run: Run, first: Indexes, repeats: Indexes) -> Finding:
     outcome = "error" if tools.floats("Success")[row] == 0 else "result"
     names = sorted(set(tools.strings("Tool")[repeats].tolist()))
     times = len(repeats) // len(first) + 1
-    who = run.agents.strings("Name")[agent] if agent != NONE else "The run"
+    who = agent_name(run, agent) if agent != NONE else "The run"
     call = "one call" if len(first) == 1 else f"a round of {len(first)} calls"
     return Finding(
         location=tools.strings("ToolCallId")[row],

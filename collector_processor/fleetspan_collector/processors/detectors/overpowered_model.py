@@ -36,6 +36,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     tokens_of,
 )
 from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._wording import agent_name
 from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.model_facts import (
     context_window,
@@ -76,7 +77,7 @@ class OverpoweredModel:
         groups: dict[tuple[str, str], list[int]] = {}
         for agent in np.flatnonzero(cost > 0).tolist():
             if self._simple(run, agent):
-                name = run.agents.strings("Name")[agent]
+                name = agent_name(run, agent)
                 for model, calls in _calls_by_model(run, agent).items():
                     groups.setdefault((name, model), []).extend(calls)
         dearest = sorted(groups.items(), key=lambda group: -_usd(run, group[1]))

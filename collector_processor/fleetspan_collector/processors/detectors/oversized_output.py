@@ -44,6 +44,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     tokens_of,
 )
 from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._wording import agent_name, count_of
 from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.model_facts import saved_usd
 from fleetspan_collector.processors.run import NONE, Indexes, Run
@@ -179,16 +180,16 @@ def _finding(
     run: Run, agent: int, results: _Results, share: float, usd: float | None
 ) -> Finding:
     tool = run.tool_calls.strings("Tool")[results.tools[0]]
-    name = run.agents.strings("Name")[agent]
+    name = agent_name(run, agent)
     tokens = int(results.tokens.sum())
     count = len(results.tools)
     of_cost = f" and {share:.0%} of what its calls cost" if usd is not None else ""
     return Finding(
         location=f"{run.agents.strings('AgentId')[agent]}/{tool}",
         severity=by_share(share),
-        what=f"{count} result{'s' if count > 1 else ''} of {tool} put {tokens:,} tokens "
+        what=f"{count_of(count, 'result')} of {tool or 'a tool'} put {tokens:,} tokens "
         f"into the conversation of {name}{of_cost}.",
-        advice=f"Have {tool} return less: a page, a summary, or the matching lines, and "
+        advice=f"Have {tool or 'the tool'} return less: a page, a summary, or the matching lines, and "
         "write the rest to a file that can be searched.",
         agents=(agent,),
         calls=tuple(np.unique(results.readers).tolist()),
