@@ -31,7 +31,7 @@ def over_store(source: LocalSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands read that store."""
 
     @contextmanager
-    def open_it(settings: Any) -> Iterator[LocalSource]:
+    def open_it(settings: Any, *, analysed: bool = False) -> Iterator[LocalSource]:
         yield source
 
     for module in ("findings_command", "explain_command", "review_command"):
