@@ -14,12 +14,16 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from fleetspan_collector.processors.critical_path._timeline import timeline_of
 from fleetspan_collector.processors.critical_path._waiting import Role
 from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
+
+_UNWAITED: Final = int(Role.FIRST_WAITED)
+"""From this role on, nothing waits until the agent ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +95,7 @@ def graph_of(run: Run) -> Graph:
     spawn = np.where(times.spawn == NONE, NONE, first_tool + times.spawn)
     within, anchored = _places(run, start, spawn, root)
     waited = np.ones(root, dtype=bool)
-    waited[:agents] = (times.role != Role.BACKGROUND) & (
-        times.role != Role.FIRST_WAITED
-    )
+    waited[:agents] = times.role < _UNWAITED
     graph = Graph(
         agents=agents,
         first_tool=first_tool,
@@ -133,7 +135,7 @@ def _places(
     outer = np.where((outer == NONE) | early, root, outer)
     owner = np.concatenate([tree.call_agent, tree.tool_agent])
     within = np.concatenate([outer, np.where(owner == NONE, root, owner)])
-    unwaited = (times.role == Role.BACKGROUND) | (times.role == Role.FIRST_WAITED)
+    unwaited = times.role >= _UNWAITED
     anchored = np.zeros(root, dtype=bool)
     anchored[:agents] = unwaited & (spawn != NONE) & ~early
     return within, anchored
@@ -162,7 +164,7 @@ def _moments(start: Indexes, end: Indexes, level: Indexes) -> list[int]:
 
 def _again(role: Indexes, spawn: Indexes) -> dict[int, list[int]]:
     again: dict[int, list[int]] = {}
-    for agent in np.flatnonzero(role == Role.FIRST_WAITED).tolist():
+    for agent in np.flatnonzero(role == _UNWAITED).tolist():
         again.setdefault(int(spawn[agent]), []).append(agent)
     return again
 

@@ -11,6 +11,7 @@ from fleetspan_collector.processors.critical_path._category import Category
 from fleetspan_collector.processors.critical_path._graph import graph_of
 from fleetspan_collector.processors.critical_path._path import CATEGORIES, path_of
 from fleetspan_collector.processors.critical_path._slack import slack_of
+from fleetspan_collector.processors.critical_path._timeline import timeline_of
 from fleetspan_collector.processors.critical_path._walk import Walk
 from fleetspan_collector.processors.run import NONE, Run, per_run
 
@@ -38,7 +39,8 @@ class AgentLedgers:
 def ledgers_of(run: Run) -> AgentLedgers:
     """Return where the own time of each agent went."""
     graph, path = graph_of(run), path_of(run)
-    columns = {category: [0] * graph.agents for category in CATEGORIES}
+    rows = [[0] * graph.agents for _ in CATEGORIES]
+    columns = dict(zip(CATEGORIES, rows, strict=True))
     here = NONE
 
     def emit(start: int, end: int, category: Category, agent: int, thing: int) -> None:
@@ -47,17 +49,14 @@ def ledgers_of(run: Run) -> AgentLedgers:
     walk = Walk(run, emit, inside=False)
     for here in range(graph.agents):
         walk.explain(here, graph.start[here], graph.end[here])
-    wall = np.array(graph.end[: graph.agents]) - np.array(graph.start[: graph.agents])
-    on_path = np.zeros(graph.agents, dtype=np.int64)
-    known = path.agent != NONE
-    np.add.at(on_path, path.agent[known], (path.end_ns - path.start_ns)[known])
+    times = timeline_of(run)
+    on_path = np.zeros(graph.agents + 1, dtype=np.int64)
+    np.add.at(on_path, path.agent, path.end_ns - path.start_ns)
     return AgentLedgers(
-        seconds={
-            category: np.array(column, dtype=np.float64) / 1e9
-            for category, column in columns.items()
-        },
-        wall_s=wall.astype(np.float64) / 1e9,
-        path_s=on_path / 1e9,
+        seconds=dict(zip(CATEGORIES, np.array(rows) / 1e9, strict=True)),
+        wall_s=(times.agent_end - times.agent_start) / 1e9,
+        # The last place has what is nobody's.
+        path_s=on_path[:-1] / 1e9,
         slack_s=slack_of(run).agents_s,
     )
 

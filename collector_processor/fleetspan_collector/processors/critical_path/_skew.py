@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fleetspan_collector.processors.critical_path._intervals import Intervals
-from fleetspan_collector.processors.critical_path._waiting import Role, late_ns
+from fleetspan_collector.processors.critical_path._waiting import WAITED, late_ns
 from fleetspan_collector.processors.run import NONE, Indexes, Tree
 
 
@@ -68,7 +68,7 @@ def clip_late(times: Intervals, tree: Tree, spawn: Indexes, role: Indexes) -> No
         role: For each agent its `Role`.
     """
     outer = outer_things(times, tree, spawn)
-    waited = (role == Role.CALL_WAITS) | (role == Role.PARENT_WAITS)
+    waited = (role == WAITED[0]) | (role == WAITED[1])
     late = times.end[: times.agents][waited] > times.end[outer[waited]]
     if not late.any():
         return

@@ -47,6 +47,10 @@ _DONE_LATE_SHARE: Final = 0.5
 """The same for one that had done all that is known of it by the end of the call."""
 
 
+WAITED: Final = (int(Role.CALL_WAITS), int(Role.PARENT_WAITS))
+"""The roles of agents that something waits for until they end."""
+
+
 def roles(
     times: Intervals, tree: Tree, activations: NDArray[np.float64], spawned_by: Indexes
 ) -> Indexes:

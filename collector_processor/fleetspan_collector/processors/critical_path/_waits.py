@@ -10,7 +10,6 @@ not known, over their median duration, if it is more than that median again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from fleetspan_collector.processors.critical_path._intervals import (
     milliseconds_as_ns,
 )
-from fleetspan_collector.processors.run import Indexes, Run, per_run
+from fleetspan_collector.processors.run import Run, per_run
 
 _ENOUGH: Final = 3
 
@@ -40,23 +39,26 @@ def tried_again(error: str) -> bool:
 def retryable_calls(run: Run) -> frozenset[int]:
     """Rows of calls that failed in a way that is usually tried again."""
     errors = run.llm_calls.strings("Error")
-    return frozenset(row for row in _set(errors != "") if tried_again(errors[row]))
+    failed = errors != ""
+    if not failed.any():
+        return frozenset()
+    return frozenset(row for row in _set(failed) if tried_again(errors[row]))
 
 
 @per_run
 def retry_ns(run: Run) -> dict[int, int]:
     """By row of a call: nanoseconds at its beginning that failed attempts took."""
     calls = run.llm_calls
-    attempts = np.nan_to_num(calls.floats("Attempts"), nan=1.0)
-    if not len(attempts) or attempts.max() <= 1:
+    several = calls.floats("Attempts") > 1
+    if not several.any():
         return {}
-    plain = (attempts <= 1) & (calls.strings("Error") == "")
+    plain = ~several & (calls.strings("Error") == "")
     first, whole = calls.floats("TimeToFirstTokenMs"), calls.floats("DurationMs")
     models = calls.strings("Model")
     usual_first = _medians(models, first, plain)
     usual_whole = _medians(models, whole, plain)
     excess = np.zeros(calls.count)
-    for row in _set(attempts > 1):
+    for row in _set(several):
         model = models[row]
         excess[row] = _excess(first[row], usual_first.get(model)) or _excess(
             whole[row], usual_whole.get(model)
@@ -68,8 +70,12 @@ def retry_ns(run: Run) -> dict[int, int]:
 @per_run
 def permission_ns(run: Run) -> dict[int, int]:
     """By row of a tool call: nanoseconds at its beginning that it waited for permission."""
-    waits = milliseconds_as_ns(run.tool_calls.floats("PermissionWaitMs"))
-    return {row: int(waits[row]) for row in _set(waits > 0)}
+    waits = run.tool_calls.floats("PermissionWaitMs")
+    rows = np.flatnonzero(waits > 0)
+    if not len(rows):
+        return {}
+    taken = milliseconds_as_ns(waits[rows])
+    return dict(zip(rows.tolist(), taken.tolist(), strict=True))
 
 
 def _medians(
@@ -94,6 +100,6 @@ def _excess(value: float, usual: float | None) -> float:
     return float(value - usual) if value > 2 * usual else 0.0
 
 
-def _set(mask: NDArray[np.bool_]) -> Iterable[int]:
-    rows: Indexes = np.flatnonzero(mask)
-    return [int(row) for row in rows]
+def _set(mask: NDArray[np.bool_]) -> list[int]:
+    rows: list[int] = np.flatnonzero(mask).tolist()
+    return rows

@@ -7,13 +7,12 @@ on to the beginning. Each thing is explained in its turn by what is in it.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Final
 
 from fleetspan_collector.processors.critical_path._backoffs import backoffs_of, waited
 from fleetspan_collector.processors.critical_path._category import Category
+from fleetspan_collector.processors.critical_path._going import Going
 from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
 from fleetspan_collector.processors.critical_path._waiting import Role
 from fleetspan_collector.processors.critical_path._waits import permission_ns, retry_ns
@@ -220,35 +219,3 @@ def queued_until(graph: Graph, agent: int) -> int:
     if began <= graph.start[graph.within[agent]]:
         return began
     return max(graph.first_own[agent], began)
-
-
-class Going:
-    """Answers what went on at a moment.
-
-    Args:
-        spans: Start, end and name of things.
-    """
-
-    def __init__(self, spans: list[tuple[int, int, int]]) -> None:
-        self._spans = sorted(spans)
-        self._reach = list(accumulate((end for _, end, _ in self._spans), max))
-        self._ends = sorted((end, name) for _, end, name in spans)
-
-    def at(self, moment: int) -> int:
-        """The first that began of those that began before a moment and end after it; -1."""
-        place = bisect_right(self._reach, moment)
-        if place < len(self._spans) and self._spans[place][0] < moment:
-            return self._spans[place][2]
-        return NONE
-
-    def until(self, moment: int) -> int:
-        """The first that began of those that go on to a moment, at least; -1."""
-        place = bisect_left(self._reach, moment)
-        if place < len(self._spans) and self._spans[place][0] < moment:
-            return self._spans[place][2]
-        return NONE
-
-    def last_ended(self, moment: int) -> tuple[int, int]:
-        """When the last that ended by a moment did so, and its name; -1 for none."""
-        place = bisect_right(self._ends, (moment, 1 << 62)) - 1
-        return self._ends[place] if place >= 0 else (moment, NONE)

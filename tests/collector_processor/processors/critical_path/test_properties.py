@@ -96,6 +96,22 @@ def test_no_slack_is_more_than_the_run_has(run: Run) -> None:
 
 @EXAMPLES
 @given(runs())
+def test_slack_may_be_lost(run: Run) -> None:
+    """Whatever ends later by its slack, the run does not."""
+    slack, times = slack_of(run), timeline_of(run)
+    took = (times.call_end - times.call_start) / 1e9 + slack.calls_s
+    for row, seconds in enumerate(took.tolist()):
+        assert what_if(run, Lasts(seconds, call=row)).saved_s >= -1e-9
+    took = (times.tool_end - times.tool_start) / 1e9 + slack.tools_s
+    for row, seconds in enumerate(took.tolist()):
+        assert what_if(run, Lasts(seconds, tool=row)).saved_s >= -1e-9
+    took = (times.agent_end - times.agent_start) / 1e9 + slack.agents_s
+    for row, seconds in enumerate(took.tolist()):
+        assert what_if(run, Lasts(seconds, agent=row)).saved_s >= -1e-9
+
+
+@EXAMPLES
+@given(runs())
 def test_off_the_path_nothing_is_to_be_gained(run: Run) -> None:
     """Where no agent is in the background, whose work may be beside the path's.
 
