@@ -13,15 +13,15 @@ An agent's time is without its waits, its sub-agents and single steps beyond cha
 agent that took more steps did more, not slower. Only the deepest cause is named: an agent is
 not where its tools or its model explain half of its excess, nor is the run. Where the middle
 one of all model calls and that of all tool calls pass the factor, each call against its own
-history, the whole run is slow, and that is one finding.
+history, and the run does too, it is slow as a whole, and that is one finding.
 
 Agents and runs are dearer than usual likewise (``detect_slower_than_usual_usd``; the detail
 ``measure`` says which it is).
 
 **Threshold.** The original compares with a baseline that a user records by hand, from 20 %
 on, which two runs of one task differ by (in 239 recorded runs the 95th percentile of the
-wall time is 2.5 times the middle). Twice the middle and beyond chance is not; one of those
-runs has both its middle model call and its middle tool call above twice the usual.
+wall time is 2.5 times the middle). Twice the middle and beyond chance is not; none of those
+runs passes it with its middle model call, its middle tool call and its wall time.
 
 **Evidence.** The calls, or the agents; for the run the agents.
 
@@ -102,7 +102,7 @@ class SlowerThanUsual:
 
     def _slower(self, run: Run) -> Iterator[Finding]:
         groups = _step_groups(run)
-        if _all_slow(groups, self._factor):
+        if _all_slow(groups, self._factor) and self._is_long(run):
             yield from self._whole_run(run, groups)
             return
         slow = [
@@ -123,6 +123,11 @@ class SlowerThanUsual:
             saved_s += finding.seconds or 0.0
             yield finding
         yield from self._slower_run(run, saved_s)
+
+    def _is_long(self, run: Run) -> bool:
+        """Whether a run took longer than such runs do, as far as that is known."""
+        history = enough_of(run, "run", run.facts.name)
+        return history is None or path_of(run).wall_s >= self._factor * history.p50
 
     def _whole_run(self, run: Run, groups: list[Group]) -> Iterator[Finding]:
         saved = what_if(run, *_as_usual(run, groups))
