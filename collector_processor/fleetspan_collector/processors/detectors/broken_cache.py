@@ -51,7 +51,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     previous_of_same,
     tokens_of,
 )
-from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._severity import by_cost
 from fleetspan_collector.processors.detectors._wording import agent_name, count_of
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.model_facts import cost_of, saved_usd
@@ -263,7 +263,7 @@ def _finding(
     of_cost = f", {share:.0%} of its cost," if usd is not None else ""
     return Finding(
         location=run.agents.strings("AgentId")[agent],
-        severity=Severity.INFO if cause == "idle" else by_share(share),
+        severity=Severity.INFO if cause == "idle" else by_cost(run, usd, share),
         what=f"{count_of(len(at), 'call')} of {name} paid again for {tokens:,} tokens"
         f"{of_cost} that the call before had been given; in {most} {_BECAUSE[cause]}.",
         advice=_ADVICE[cause],

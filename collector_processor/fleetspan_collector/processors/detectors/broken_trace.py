@@ -47,17 +47,17 @@ _FAR_NS: Final = 86_400_000_000_000
 _ENDED: Final = ("ok", "error")
 
 _TEXTS: Final = {
-    "cyclic_parents": (Severity.LOW, "have parents that go round in a circle"),
-    "missing_parent": (Severity.LOW, "name a parent that never came"),
-    "end_before_start": (Severity.LOW, "end before they start"),
-    "outside_time": (Severity.LOW, "have times far outside the run"),
+    "cyclic_parents": (Severity.LOW, "with parents that go round in a circle"),
+    "missing_parent": (Severity.LOW, "with a parent that never came"),
+    "end_before_start": (Severity.LOW, "with an end before the start"),
+    "outside_time": (Severity.LOW, "with times far outside the run"),
     _MISSING_END: (
         Severity.INFO,
-        "were never seen to end, though the run has ended",
+        "without an end, though the run has ended",
     ),
     _SKEW: (
         Severity.INFO,
-        "come from a clock that differs from their parent's",
+        "with a clock that differs from the parent's",
     ),
 }
 """By kind: how much it matters, and what is the case."""
@@ -182,7 +182,9 @@ def _told_of(run: Run, calls: Rows, tools: Rows) -> tuple[Rows, Rows]:
 
 
 def _finding(run: Run, kind: str, agents: Rows, calls: Rows, tools: Rows) -> Finding:
-    severity, case = _TEXTS.get(kind, (Severity.INFO, f"had to be repaired ({kind})"))
+    severity, case = _TEXTS.get(
+        kind, (Severity.INFO, f"that had to be repaired ({kind})")
+    )
     counts = {
         "agent": len(agents),
         "llm call": len(calls),
@@ -199,7 +201,7 @@ def _finding(run: Run, kind: str, agents: Rows, calls: Rows, tools: Rows) -> Fin
     return Finding(
         location=kind,
         severity=severity,
-        what=f"{subject} {case}; for example {', '.join(examples)}.",
+        what=f"{subject} {case}, for example {', '.join(examples)}.",
         advice=_ADVICE.get(kind, "Look at their times."),
         agents=tuple(agents[:_SHOWN]),
         calls=tuple(calls[:_SHOWN]),

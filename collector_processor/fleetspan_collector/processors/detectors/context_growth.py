@@ -35,7 +35,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     conversations_of,
     tokens_of,
 )
-from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._severity import by_cost
 from fleetspan_collector.processors.detectors._wording import agent_name, count_of
 from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.model_facts import context_window, saved_usd
@@ -127,12 +127,13 @@ def _finding(
     usd: float | None,
 ) -> Finding:
     name = agent_name(run, agent)
-    of_cost = f", {share:.0%} of its cost" if usd is not None else ""
+    of_what = "its cost" if usd is not None else "all its input"
     return Finding(
         location=run.agents.strings("AgentId")[agent],
-        severity=by_share(share),
+        severity=by_cost(run, usd, share),
         what=f"The context of {name} grew from {whole[0]:,.0f} to {whole.max():,.0f} "
-        f"tokens; {count_of(len(beyond), 'call')} carried more than {level:,.0f}{of_cost}.",
+        f"tokens; what lay beyond {level:,.0f} in {count_of(len(beyond), 'call')} was "
+        f"{share:.0%} of {of_what}.",
         advice=f"Sum the conversation up, or clear old tool results, at {level:,.0f} "
         "tokens; give side tasks to sub-agents, which return only what they found.",
         agents=(agent,),

@@ -71,12 +71,14 @@ class FailingTool:
         )
         # To leave out repeats never makes a share larger: most runs end here.
         fails = success[ended] == 0
-        if not len(self._bad(tool[ended], fails)) + len(self._bad(place[ended], fails)):
+        if not len(self._bad(tool[ended], fails)) + len(
+            self._bad(place[ended], fails, more=1)
+        ):
             return
         counted = _without_repeats(run, ended, failed)
         bad = self._bad(tool[counted], success[counted] == 0)
         left = counted[~np.isin(tool[counted], bad)]
-        worse = self._bad(place[left], success[left] == 0)
+        worse = self._bad(place[left], success[left] == 0, more=1)
         for numbers, groups in ((tool, bad), (place, worse)):
             failures = np.bincount(numbers[failed], minlength=int(numbers.max()) + 1)
             most = np.argsort(-failures[groups], kind="stable")[:_MOST]
@@ -85,13 +87,15 @@ class FailingTool:
                 calls = int(np.count_nonzero(numbers[ended] == each))
                 yield _finding(run, rows, calls, everywhere=numbers is tool)
 
-    def _bad(self, groups: Indexes, failed: NDArray[np.bool_]) -> Indexes:
+    def _bad(
+        self, groups: Indexes, failed: NDArray[np.bool_], more: int = 0
+    ) -> Indexes:
         """The groups that fail too often."""
         size = int(groups.max(initial=-1)) + 1
         calls = np.bincount(groups, minlength=size)
         failures = np.bincount(groups[failed], minlength=size)
         return np.flatnonzero(
-            (failures >= self._failures) & (failures >= self._share * calls)
+            (failures >= self._failures + more) & (failures >= self._share * calls)
         )
 
 

@@ -157,12 +157,12 @@ def _finding(run: Run, first: Indexes, repeats: Indexes) -> Finding:
     names = sorted(set(tools.strings("Tool")[repeats].tolist()))
     times = len(repeats) // len(first) + 1
     who = agent_name(run, agent) if agent != NONE else "The run"
-    call = "one call" if len(first) == 1 else f"a round of {len(first)} calls"
+    calls_of = f"made a round of {len(first)} calls of" if len(first) > 1 else "called"
     return Finding(
         location=tools.strings("ToolCallId")[row],
         severity=Severity.HIGH if run.facts.open else Severity.MEDIUM,
-        what=f"{who} made {call} of {', '.join(names)} {times} times with the same "
-        f"{outcome} each time and nothing new in between.",
+        what=f"{who} {calls_of} {' and '.join(names)} {times} times with the same "
+        f"arguments and the same {outcome}, and nothing new in between.",
         advice="Stop the agent when a call brings the same result again, or tell it in "
         "the tool's answer that nothing has changed and what else to try.",
         agents=(agent,) if agent != NONE else (),

@@ -35,7 +35,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     conversations_of,
     tokens_of,
 )
-from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._severity import by_cost
 from fleetspan_collector.processors.detectors._wording import agent_name
 from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.model_facts import (
@@ -118,11 +118,10 @@ class OverpoweredModel:
         took = max(complexity.agent_efforts[agent] or 0.0 for agent in agents)
         kind = str(_looked(run, agents[0])[0])
         share = saved.saved_usd / _usd(run, calls)
-        of_run = saved.saved_usd / max(run.facts.cost_usd or 0.0, saved.saved_usd)
         who = name if len(agents) == 1 else f"{len(agents)} agents {name}"
         return Finding(
             location=f"{name}/{model}",
-            severity=by_share(of_run),
+            severity=by_cost(run, saved.saved_usd, share),
             what=f"{who} did simple work ({kind.replace('_', ' ')}, complexity at most "
             f"{looked:.1f} and effort {took:.1f} of 10) with {model}; {cheaper} would "
             f"have cost {share:.0%} less.",

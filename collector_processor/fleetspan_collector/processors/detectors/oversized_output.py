@@ -43,7 +43,7 @@ from fleetspan_collector.processors.detectors._conversation import (
     readers_of,
     tokens_of,
 )
-from fleetspan_collector.processors.detectors._severity import by_share
+from fleetspan_collector.processors.detectors._severity import by_cost
 from fleetspan_collector.processors.detectors._wording import agent_name, count_of
 from fleetspan_collector.processors.finding import Finding
 from fleetspan_collector.processors.model_facts import saved_usd
@@ -183,10 +183,10 @@ def _finding(
     name = agent_name(run, agent)
     tokens = int(results.tokens.sum())
     count = len(results.tools)
-    of_cost = f" and {share:.0%} of what its calls cost" if usd is not None else ""
+    of_cost = f": {share:.0%} of what its calls cost" if usd is not None else ""
     return Finding(
         location=f"{run.agents.strings('AgentId')[agent]}/{tool}",
-        severity=by_share(share),
+        severity=by_cost(run, usd, share),
         what=f"{count_of(count, 'result')} of {tool or 'a tool'} put {tokens:,} tokens "
         f"into the conversation of {name}{of_cost}.",
         advice=f"Have {tool or 'the tool'} return less: a page, a summary, or the matching lines, and "

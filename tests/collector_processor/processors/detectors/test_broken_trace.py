@@ -53,7 +53,7 @@ def test_parents_in_a_circle_are_told() -> None:
     assert finding.seconds == 0.0
     assert finding.usd == 0.0
     assert finding.what == (
-        "2 agents have parents that go round in a circle; for example egg, hen."
+        "2 agents with parents that go round in a circle, for example egg, hen."
     )
 
 

@@ -94,6 +94,14 @@ def test_an_agent_may_fail_where_the_run_as_a_whole_is_well() -> None:
     assert finding.severity is Severity.HIGH
 
 
+def test_three_failures_of_one_agent_among_many_may_be_chance() -> None:
+    """There it takes one more than in the run as a whole."""
+    made = building()
+    turns(made, "....................")
+    turns(made, "abc.", agent="unlucky")
+    assert found(made) == []
+
+
 def test_a_tool_that_fails_for_everybody_is_one_finding() -> None:
     """All agents are its evidence."""
     made = building()
