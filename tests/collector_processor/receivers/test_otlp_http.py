@@ -47,6 +47,7 @@ class TestTransport:
             (
                 "there is no /v1development/profiles; "
                 "expected one of: /v1/claude-code/hooks, /v1/claude-code/transcripts, "
+                "/v1/fleetspan/snapshot-chunks, /v1/fleetspan/snapshots, "
                 "/v1/logs, /v1/metrics, /v1/traces"
             ),
         )

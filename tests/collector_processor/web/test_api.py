@@ -16,6 +16,7 @@ async def test_index_names_what_is_there(port: Any) -> None:
         "/api/v1/reprice",
         "/api/v1/runs",
         "/api/v1/runs/{id}",
+        "/api/v1/snapshots",
         "/api/v1/sql",
         "/healthz",
         "/metrics",

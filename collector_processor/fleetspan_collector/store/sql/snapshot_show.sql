@@ -1,4 +1,4 @@
--- One snapshot.
+-- One snapshot, all of it.
 -- tokens:  snapshot (quoted id)
 -- returns: as `snapshots.reading` reads it
 SELECT
