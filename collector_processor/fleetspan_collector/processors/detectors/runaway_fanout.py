@@ -29,7 +29,7 @@ import numpy as np
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.critical_path import Removed, what_if
 from fleetspan_collector.processors.detectors._bounds import SHOWN, largest
-from fleetspan_collector.processors.detectors._lasting import with_descendants
+from fleetspan_collector.processors.detectors._families import with_descendants
 from fleetspan_collector.processors.finding import Finding, Severity
 from fleetspan_collector.processors.run import NONE, Indexes, Run
 

@@ -43,6 +43,7 @@ from fleetspan_collector.processors.baselines import Baseline
 from fleetspan_collector.processors.critical_path import (
     Category,
     Change,
+    Lasts,
     path_of,
     timeline_of,
     what_if,
@@ -64,7 +65,6 @@ from fleetspan_collector.processors.detectors._history import (
     middle_of,
     middles_by,
 )
-from fleetspan_collector.processors.detectors._lasting import agent_lasts
 from fleetspan_collector.processors.detectors._slower_findings import (
     agents_finding,
     run_finding,
@@ -290,7 +290,7 @@ def _agents_saved_s(run: Run, group: Group) -> float:
     changes: list[Change] = []
     for agent, pace_s in zip(group.rows.tolist(), group.values.tolist(), strict=True):
         shorter_s = pace_s * (1 - group.ratio)
-        changes.extend(agent_lasts(run, agent, float(wall_s[agent]) - shorter_s))
+        changes.append(Lasts(float(wall_s[agent]) - shorter_s, agent=agent))
     return what_if(run, *changes).saved_s
 
 

@@ -31,17 +31,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleetspan_collector.config import ProcessorSettings
-from fleetspan_collector.processors.critical_path import what_if
+from fleetspan_collector.processors.critical_path import Lasts, what_if
 from fleetspan_collector.processors.detectors._agent_time import (
     lost_seconds,
     own_seconds,
 )
 from fleetspan_collector.processors.detectors._bounds import SHOWN, largest
+from fleetspan_collector.processors.detectors._families import with_descendants
 from fleetspan_collector.processors.detectors._history import middle_of
-from fleetspan_collector.processors.detectors._lasting import (
-    agent_lasts,
-    with_descendants,
-)
 from fleetspan_collector.processors.detectors._siblings import (
     Siblings,
     same_kind,
@@ -130,7 +127,7 @@ class Straggler:
     def _judged(self, run: Run, suspect: _Suspect) -> Iterator[Finding]:
         agent, others = suspect.agent, suspect.others
         mine_s, usual_s = suspect.took_s, suspect.usual_s
-        saved = what_if(run, *agent_lasts(run, agent, usual_s))
+        saved = what_if(run, Lasts(usual_s, agent=agent))
         if saved.saved_s < self._seconds:
             return
         ids, names = run.agents.strings("AgentId"), run.agents.strings("Name")
