@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fleetspan_collector._errors import CollectorError
 from fleetspan_collector.cli._invocation import Invocation
-from fleetspan_collector.cli._source import open_source
+from fleetspan_collector.cli._source import Source, open_source
 from fleetspan_collector.cli._style import STATUS_STYLES, status_text, when
 from fleetspan_collector.cli._text import count, duration, plain, usd
 from fleetspan_collector.cli.ls_command import cost_text, total_tokens
+from fleetspan_collector.insights.findings import FindingRow, read_findings
 from fleetspan_collector.store.rows import AgentRow, RunDetail
 
 RunId = Annotated[
@@ -33,10 +36,30 @@ def show(invocation: Invocation, run: RunId) -> None:
     """Show one run: its agents as a tree, with a waterfall, tokens, cost and errors."""
     with open_source(invocation.load().settings) as source:
         detail = source.run(run)
+        findings = [] if invocation.json else _findings(source, detail["run_id"])
     if invocation.json:
         invocation.write_json(dict(detail))
-    else:
-        print_run(detail, invocation.out)
+        return
+    print_run(detail, invocation.out)
+    if findings:
+        invocation.out.print()
+        invocation.out.print(Text(_findings_line(detail["run_id"], findings)))
+
+
+def _findings(source: Source, run_id: str) -> list[FindingRow]:
+    # A collector of an older version knows no findings; the run is shown all the same.
+    with contextlib.suppress(CollectorError):
+        return read_findings(source, run_id=run_id)
+    return []
+
+
+def _findings_line(run_id: str, findings: list[FindingRow]) -> str:
+    """Say how many findings there are, how grave, and where to read on."""
+    number, worst = len(findings), findings[0]["severity"]
+    names = ", ".join(dict.fromkeys(plain(each["detector"]) for each in findings))
+    command = f"fleetspan explain {plain(run_id)[:12]}"
+    things = "finding" if number == 1 else "findings"
+    return f"{number} {things}, the gravest {worst}: {names}; {command}"
 
 
 def print_run(run: RunDetail, out: Console) -> None:

@@ -34,6 +34,11 @@ def over_store(source: LocalSource, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_it(settings: Any, *, analysed: bool = False) -> Iterator[LocalSource]:
         yield source
 
-    for module in ("findings_command", "explain_command", "review_command"):
+    for module in (
+        "findings_command",
+        "explain_command",
+        "review_command",
+        "show_command",
+    ):
         name = f"fleetspan_collector.cli.{module}.open_source"
         monkeypatch.setattr(name, open_it)

@@ -103,7 +103,7 @@ class TestPlanted:
         ratios, held = [], 0
         for seed in range(40):
             slower = changes(seed, slow_tool)["tool web_search seconds"]
-            ratios.append(slower.ratio)
+            ratios.append(slower.ratio or 0.0)
             held += slower.low <= 0.4 * 2 <= slower.high
         assert np.median(ratios) == pytest.approx(1.4, abs=0.03)
         assert held >= 35

@@ -211,6 +211,22 @@ class TestExplain:
         command("explain", "nothing", code=2)
 
 
+class TestShow:
+    """``show``."""
+
+    def test_findings(self, command):
+        """The findings of a run are counted below it, with where to read on."""
+        last = command("show", "run-040").splitlines()[-1]
+        assert last == (
+            "2 findings, the gravest high: straggler, broken_cache; "
+            "fleetspan explain run-040"
+        )
+
+    def test_none(self, command):
+        """A run without findings has no such line."""
+        assert "finding" not in command("show", "run-050")
+
+
 class TestReview:
     """``review``."""
 

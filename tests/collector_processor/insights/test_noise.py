@@ -48,7 +48,7 @@ class TestPValue:
 
     def test_many(self):
         """Many runs go by the normal approximation: z of U is 4.87 for 0..19 and 8..27."""
-        before, after = list(map(float, range(20))), [each + 8 for each in range(20)]
+        before, after = list(map(float, range(20))), [each + 8.0 for each in range(20)]
         # By hand: ranks from 1 with middle ranks for the twelve values that both have.
         both = sorted(before + after)
         rank = {

@@ -104,6 +104,15 @@ class TestHtml:
         assert all(f"<code>{each}</code>" in document for each in ids)
         assert "<summary>35 more</summary>" in document
 
+    def test_bounded(self):
+        """A page holds 200 ids of a kind, and says how many more there are."""
+        ids = tuple(f"run-{number}" for number in range(1000))
+        document = html_pages.to_html(
+            [Items((Item("t", ("l",), "", (("runs", ids),)),))]
+        )
+        assert document.count("<code>") == 200
+        assert "and 800 more, in the JSON form" in document
+
     def test_bars_stay_within(self):
         """A share is drawn between nothing and the whole."""
         document = html_pages.to_html([Bars((Bar("a", 7.0, "x"), Bar("b", -1.0, "y")))])

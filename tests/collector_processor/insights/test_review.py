@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -228,7 +229,7 @@ class TestSavings:
         for run_id in ("r1", "r2"):
             rows.run(run_id, seconds=100.0, CostUsd=1.0)
             rows.analysis(run_id, SavedSeconds=50.0, SavedUsd=0.2)
-        loop = {"Detector": "no_progress_loop", "AgentName": "coder"}
+        loop: dict[str, Any] = {"Detector": "no_progress_loop", "AgentName": "coder"}
         tool = {"tool": "Bash"}
         rows.finding(
             "r1", "f1", Seconds=30.0, Usd=0.1, details=tool, What="short", **loop
@@ -305,8 +306,7 @@ class TestParts:
         rows.run("r1")
         rows.agent("r1", "main")
         rows.tool("r1", "main", "Bash", seconds=3.0)
-        spawn = {"ToolCallId": "spawns"}
-        rows.tool("r1", "main", "Task", seconds=50.0, **spawn)
+        rows.tool("r1", "main", "Task", seconds=50.0, ToolCallId="spawns")
         rows.agent("r1", "helper", SpawnToolCallId="spawns", ParentAgentId="main")
         tools = {
             part.subject: part for part in reviewed(rows, BEFORE, None).parts["tool"]

@@ -19,6 +19,8 @@ from fleetspan_collector.insights.rendering.blocks import (
 )
 
 _SHOWN: Final = 5
+_MOST: Final = 200
+"""Ids of one kind that a page holds; the JSON form has all."""
 # Nothing may be loaded or run, whatever a name in telemetry has made it into the page.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -106,7 +108,9 @@ def _ids(ids: tuple[str, ...]) -> str:
     shown = ", ".join(f"<code>{escape(each)}</code>" for each in ids[:_SHOWN])
     if len(ids) <= _SHOWN:
         return shown
-    rest = ", ".join(f"<code>{escape(each)}</code>" for each in ids[_SHOWN:])
+    rest = ", ".join(f"<code>{escape(each)}</code>" for each in ids[_SHOWN:_MOST])
+    if len(ids) > _MOST:
+        rest += f" and {len(ids) - _MOST} more, in the JSON form"
     return (
         f"{shown} <details><summary>{len(ids) - _SHOWN} more</summary>{rest}</details>"
     )
