@@ -50,14 +50,14 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class Announcer:
     """Tells every destination of the settings of what an analysis has found.
 
+    Until it is started it only counts: a command that analyses what a collector has left
+    tells nobody, the next collector does.
+
     Args:
         engine: Any connection to the store; it opens its own when somebody is to be told.
         settings: Who is to be told of what.
         registry: Where it counts; also gets findings and runs in figures.
         backoff: How long to wait between attempts.
-
-    Raises:
-        UsageError: When a hook or the OTLP endpoint cannot be used.
 
     Attributes:
         wants_live: Whether somebody is told, so that runs are worth looking at while they
@@ -77,40 +77,53 @@ class Announcer:
         self._metrics = NotifyMetrics(registry)
         self._figures = Figures(registry)
         self._otlp_metrics: OtlpMetrics | None = None
+        self._backoff = backoff
+        self._keep_s = settings.notify_keep_trying_hours * 3600
+        self._clerk = Clerk(self._keep_s, self._metrics)
+        self._workers: list[Worker] = []
+        self.wants_live = bool(settings.notify_hooks or settings.notify_otlp_endpoint)
+
+    def start(self) -> None:
+        """Begin to tell, first of what was not told before the last stop.
+
+        Raises:
+            UsageError: When a hook or the OTLP endpoint cannot be used.
+            ClickHouseError: When the store fails.
+        """
+        destinations = self._destinations()
+        if not destinations:
+            return
+        record = Record(self._engine.another())
+        try:
+            since_ms = record.since([each.name for each in destinations])
+        except BaseException:
+            record.close()
+            raise
+        self._workers = [
+            Worker(
+                each,
+                record=self._clerk.note,
+                keep_s=self._keep_s,
+                backoff=self._backoff,
+            )
+            for each in destinations
+        ]
+        for worker in self._workers:
+            worker.start()
+        self._clerk.start(record, self._workers, since_ms)
+
+    def _destinations(self) -> list[Destination]:
+        settings = self._settings
         destinations = [_destination(hook, settings) for hook in settings.notify_hooks]
         if settings.notify_otlp_endpoint:
             _refuse_itself(settings)
             # Here: it brings OpenTelemetry's exporters with it.
-            from fleetspan_collector.notify._otlp import Otlp
+            from fleetspan_collector.notify._otlp import Otlp, OtlpMetrics
 
             destinations.append(Otlp(settings, self._metrics))
-        keep_s = settings.notify_keep_trying_hours * 3600
-        self._clerk = Clerk(keep_s, self._metrics)
-        self._workers = [
-            Worker(each, record=self._clerk.note, keep_s=keep_s, backoff=backoff)
-            for each in destinations
-        ]
-        self.wants_live = bool(destinations)
-
-    def start(self) -> None:
-        """Begin to tell, first of what was not told before the last stop."""
-        if self._settings.notify_otlp_endpoint:
-            from fleetspan_collector.notify._otlp import OtlpMetrics
-
-            self._otlp_metrics = OtlpMetrics(self._settings, self._metrics)
+            self._otlp_metrics = OtlpMetrics(settings, self._metrics)
             self._figures.attach(self._otlp_metrics.meter)
-        if not self._workers:
-            return
-        record = Record(self._engine.another())
-        names = [worker.destination.name for worker in self._workers]
-        try:
-            since_ms = record.since(names)
-        except BaseException:
-            record.close()
-            raise
-        for worker in self._workers:
-            worker.start()
-        self._clerk.start(record, self._workers, since_ms)
+        return destinations
 
     def stop(self, timeout_s: float = _STOP_S) -> None:
         """End what is under way and write down what was tried.

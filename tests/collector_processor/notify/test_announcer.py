@@ -209,46 +209,47 @@ class TestSettings:
         ],
     )
     def test_a_hook_that_cannot_be_used(
-        self, stored: Embedded, hook: dict[str, Any], because: str
+        self, announce: Announce, hook: dict[str, Any], because: str
     ) -> None:
         """A program, a file or a variable that is missing stops the start."""
         whole = hook if "command" in hook else {"url": "https://x", **hook}
         with pytest.raises(UsageError) as caught:
-            Announcer(
-                stored.engine,
-                settings_of({"pager": whole}),
-                prometheus_client.CollectorRegistry(),
-            )
+            announce({"pager": whole})
         assert caught.value.error == "the hook 'pager' cannot be used"
         assert because in caught.value.because
 
-    def test_a_secret_that_is_no_base64(self, stored: Embedded, tmp_path: Path) -> None:
+    def test_a_secret_that_is_no_base64(
+        self, announce: Announce, tmp_path: Path
+    ) -> None:
         """``whsec_`` promises base64; the secret is not repeated."""
         file = tmp_path / "secret"
         file.write_text("whsec_!!!", "utf-8")
         hook = {"url": "https://x", "secret_file": str(file)}
         with pytest.raises(UsageError) as caught:
-            Announcer(
-                stored.engine,
-                settings_of({"pager": hook}),
-                prometheus_client.CollectorRegistry(),
-            )
+            announce({"pager": hook})
         assert caught.value.because == "expected base64 after whsec_"
 
     @pytest.mark.parametrize("port", ["4317", "4318"])
-    def test_it_does_not_tell_itself(self, stored: Embedded, port: str) -> None:
+    def test_it_does_not_tell_itself(self, announce: Announce, port: str) -> None:
         """The collector's own receivers are no place for its findings."""
         with pytest.raises(UsageError) as caught:
-            Announcer(
-                stored.engine,
-                settings_of(notify_otlp_endpoint=f"http://localhost:{port}"),
-                prometheus_client.CollectorRegistry(),
-            )
+            announce(notify_otlp_endpoint=f"http://localhost:{port}")
         assert "this collector itself" in caught.value.because
 
-    def test_a_command_may_call_us(self, stored: Embedded) -> None:
+    def test_a_command_may_call_us(self) -> None:
         """The variables that a command gets are no settings that are not known."""
         load(environ={"FLEETSPAN_FINDING_RUN_ID": "run-1"})
+
+    def test_commands_do_not_care(self, stored: Embedded) -> None:
+        """Only what tells somebody needs the secret; without a start nobody is told."""
+        hooks = {"pager": {"url": "https://x", "secret_env": "NO_SUCH"}}
+        registry = prometheus_client.CollectorRegistry()
+        announcer = Announcer(stored.engine, settings_of(hooks), registry)
+        announcer.announce(batch(finding()))
+        announcer.stop()
+        assert notify_threads() == []
+        found = {"detector": "retry_storm", "severity": "high"}
+        assert registry.get_sample_value("fleetspan_findings_total", found) == 1.0
 
 
 class TestStop:
