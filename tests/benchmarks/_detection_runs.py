@@ -36,13 +36,17 @@ class Bases:
         seed: Of everything that is generated.
         real: Runs of mini-SWE-agent.
         captures: Runs of Claude Code.
-        usual: What has been usual, by the name of the run.
+        usual: What has been usual: by the name of generated runs, by the id of real ones.
     """
 
     seed: int
     real: tuple[Plan, ...]
     captures: tuple[Plan, ...]
     usual: dict[str, Baselines]
+
+    def usual_of(self, plan: Plan) -> Baselines | None:
+        """Return what has been usual of such runs; None for runs without a history."""
+        return self.usual.get(plan.run_id) or self.usual.get(plan.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +82,10 @@ def bases(seed: int, runs: Path | None, *, with_captures: bool) -> Bases:
             for number in range(_HISTORY_RUNS)
         ]
         usual[past[0].name] = baselines_of(map(layout.run_of, past))
-    if real:
-        usual[real[0].name] = baselines_of(map(layout.run_of, real))
+    # Each half is held against the other: never a run against itself.
+    for half, others in ((real[::2], real[1::2]), (real[1::2], real[::2])):
+        before = baselines_of(map(layout.run_of, others))
+        usual |= {plan.run_id: before for plan in half}
     return Bases(seed=seed, real=real, captures=plans, usual=usual)
 
 
@@ -107,14 +113,14 @@ def healthy_runs(given: Bases, count: int) -> Iterator[Healthy]:
     """Yield healthy runs: generated ones with a history, as many open ones, real ones."""
     for number in range(count):
         plan = healthy.healthy(("control", given.seed, number))
-        usual = given.usual[plan.name]
-        yield Healthy(origin="generated", run=layout.run_of(plan, usual))
+        run = layout.run_of(plan, given.usual_of(plan))
+        yield Healthy(origin="generated", run=run)
     draw = Draw("open", given.seed)
     for number in range(count):
         plan = healthy.healthy(("open", given.seed, number))
-        yield Healthy(origin="open", run=_open(draw, plan, given.usual[plan.name]))
+        yield Healthy(origin="open", run=_open(draw, plan, given.usual_of(plan)))
     for plan in given.real:
-        run = layout.run_of(plan, given.usual[plan.name])
+        run = layout.run_of(plan, given.usual_of(plan))
         yield Healthy(origin="mini_swe", run=run)
     for plan in given.captures:
         yield Healthy(origin="capture", run=layout.run_of(plan))
@@ -132,7 +138,7 @@ def _case(
             plan = healthy.healthy((detector, *seed))
         else:
             plan = draw.random.choice(pool)
-        usual = given.usual.get(plan.name) if history else None
+        usual = given.usual_of(plan) if history else None
         found = inject.case(detector, seed, plan, usual)
         if found is None:
             continue
@@ -157,7 +163,7 @@ def _as_usual(case: Case, usual: Baselines) -> bool:
     return before is not None and before.p50 <= took_s
 
 
-def _open(draw: Draw, plan: Plan, usual: Baselines) -> Run:
+def _open(draw: Draw, plan: Plan, usual: Baselines | None) -> Run:
     """Return a run as it is seen at some moment while it goes on."""
     rows = layout.rows_of(copy.deepcopy(plan))
     start_ns, last_ns = layout.span_ns(rows)

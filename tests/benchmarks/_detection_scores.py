@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,16 +16,10 @@ from tests.benchmarks._detection_runs import Healthy
 from tests.faults.truth import Case, Measure, Truth
 
 IMPLIED: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    # The same call of a tool fails again and again, so nothing is gained by it, and the
-    # tool fails in most of its calls.
-    ("retry_storm", "tool"): ("no_progress_loop", "failing_tool"),
-    ("no_progress_loop", "same error"): ("retry_storm", "failing_tool"),
-    # Every later call carries the huge result: the context has grown by it.
-    ("oversized_output", "one result"): ("context_growth",),
+    # The same call of a tool fails again and again: nothing is gained by it, either.
+    ("retry_storm", "tool"): ("no_progress_loop",),
 }
 """Faults that really are another one too: by fault and variant."""
-
-_STRETCHED: Final = ("straggler", "slower_than_usual")
 
 _RIGHT: Final = 0.5
 """Share of a finding's evidence that has to lie at the planted place."""
@@ -278,22 +272,6 @@ def _so(case: Case, detector: str, finding: Finding) -> bool:
     truth = case.truth
     if detector in IMPLIED.get((truth.detector, truth.variant), ()):
         return True
-    if detector == "straggler":
-        # Whatever holds one of several siblings up makes a straggler of it, or of the
-        # sibling that waits for it.
-        return not truth.agents.isdisjoint(_below(case.faulty, finding))
-    if detector == "dominating_step" and truth.detector in _STRETCHED:
-        # What makes every step longer makes one of them the longest by far.
-        return located(case.faulty, finding, truth)
     if detector == "broken_cache" and case.origin != "generated":
         return really_missed(case.faulty, finding)
     return False
-
-
-def _below(run: Run, finding: Finding) -> Iterator[str]:
-    """Yield the ids of the agent that a finding is about, and of all below it."""
-    ids, parent = run.agents.strings("AgentId"), run.tree.parent
-    below = set(finding.agents[:1])
-    while below:
-        yield from (str(ids[row]) for row in below)
-        below = {int(row) for above in below for row in (parent == above).nonzero()[0]}

@@ -95,13 +95,13 @@ def test_a_finding_of_what_was_not_planted_is_wrong() -> None:
     case = _case("retry_storm", "tool")
     found = {
         "retry_storm": [_found(calls=(2, 3))],
-        "failing_tool": [_found()],
+        "no_progress_loop": [_found()],
         "context_growth": [_found("new"), _found("old")],
     }
     scores = _score(case, found, {"context_growth": [_found("old")]})
     assert dict(scores["retry_storm"].wrong) == {"elsewhere": 1}
     assert dict(scores["retry_storm"].missed) == {"tool in generated": 1}
-    assert dict(scores["failing_tool"].wrong) == {}
+    assert dict(scores["no_progress_loop"].wrong) == {}
     assert dict(scores["context_growth"].wrong) == {"retry_storm/tool": 1}
     assert scores["context_growth"].precision == 0.0
     assert scores["retry_storm"].recall == 0.0
