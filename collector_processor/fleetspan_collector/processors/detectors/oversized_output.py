@@ -8,8 +8,8 @@ told of together when they cost at least ``detect_oversized_output_usd`` and
 ``detect_oversized_output_share`` of what the agent's calls cost.
 
 **Source.** Claude Code cuts at 25,000 tokens (files) and 30,000 characters (commands); of
-239 public runs, whose results are cut at 10,000 characters, none had such a result. About 4
-bytes a token: providers' rule of thumb for English and code.
+239 public runs, whose results are cut at 10,000 characters as a rule, two had so large a
+result. About 4 bytes a token: providers' rule of thumb for English and code.
 
 **Evidence.** The tool calls, and the calls that were first given their results.
 
