@@ -108,7 +108,7 @@ def _read(
     check(truth, stored, unready=why_unready(source))
     readable = time.monotonic()
     await_analysis(source, truth)
-    check_findings(source, truth)
+    check_findings(source, truth, off=settings.processors_off)
     analysed = time.monotonic()
     review = review_release(source, truth)
     specials = {

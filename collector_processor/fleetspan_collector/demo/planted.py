@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fleetspan_collector._errors import CollectorError
@@ -63,13 +63,20 @@ def _waiting(source: OwnerSource, since_ns: int) -> int:
     return int(row["waiting"])
 
 
-def check_findings(source: OwnerSource, truth: Mapping[str, Any]) -> None:
+def check_findings(
+    source: OwnerSource, truth: Mapping[str, Any], *, off: Collection[str] = ()
+) -> None:
     """Compare what was planted with what is found.
+
+    Args:
+        source: The collector.
+        truth: What was done, as `gather` returns it.
+        off: Processors that do not run.
 
     Raises:
         CollectorError: When something was not found.
     """
-    missing = list(not_found(truth, read_findings(source)))
+    missing = list(not_found(truth, read_findings(source), off=off))
     if missing:
         raise CollectorError(
             "what was planted was not found",
@@ -79,13 +86,18 @@ def check_findings(source: OwnerSource, truth: Mapping[str, Any]) -> None:
 
 
 def not_found(
-    truth: Mapping[str, Any], findings: Sequence[FindingRow]
+    truth: Mapping[str, Any],
+    findings: Sequence[FindingRow],
+    *,
+    off: Collection[str] = (),
 ) -> Iterator[str]:
     """Yield what was planted and not found, each as a sentence."""
     found = {(finding["run_id"], finding["detector"]) for finding in findings}
     for run in truth["runs"]:
         detector = FOUND_BY.get(run["special"])
-        if detector is not None and (run["run_id"], detector) not in found:
+        if detector is None or detector in off:
+            continue
+        if (run["run_id"], detector) not in found:
             yield f"{detector} did not find the {run['special']} of {run['run_id']}"
 
 

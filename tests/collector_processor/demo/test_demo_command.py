@@ -13,6 +13,13 @@ from typing import Any
 
 import pytest
 
+from fleetspan_collector.demo._scenarios import (
+    DEARER,
+    NEW_FAILURES,
+    REPORT_READ,
+    SLOWER,
+)
+
 pytestmark = pytest.mark.integration
 
 Start = Callable[..., tuple[subprocess.Popen[bytes], dict[str, Any]]]
@@ -119,6 +126,31 @@ def test_losses_are_a_failure(command, tmp_path):
     assert done.stderr.startswith(
         "error: what is stored is not what was sent\nbecause: "
     )
+
+
+@pytest.mark.slow
+def test_release(command, tmp_path):
+    """With 200 runs the review names exactly what the fleet's new version has changed."""
+    done = command("demo", "--data", str(tmp_path / "data"), "--json")
+    assert done.returncode == 0, done.stderr
+    changes = {
+        f"{each['dimension']} {each['subject']} {each['measure']}": each
+        for each in json.loads(done.stdout)["review"]["changes"]
+        if each["because_of"] is None
+    }
+    assert changes.keys() == {
+        "tool web_search seconds",
+        "run research-question usd",
+        "tool find_customer failures",
+    }
+    slower = changes["tool web_search seconds"]
+    assert slower["ratio"] == pytest.approx(SLOWER, abs=0.1)
+    # The writer reads 18,000 tokens more, which are written to the cache.
+    dearer = changes["run research-question usd"]
+    read = REPORT_READ * (DEARER - 1) * 3.75 / 1e6
+    assert dearer["low"] <= read <= dearer["high"]
+    failing = changes["tool find_customer failures"]
+    assert failing["low"] <= NEW_FAILURES <= failing["high"]
 
 
 def test_too_few_runs(command):

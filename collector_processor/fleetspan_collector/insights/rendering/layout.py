@@ -7,6 +7,7 @@ from typing import Final
 
 from fleetspan_collector.cli._text import count, duration, usd
 from fleetspan_collector.insights import noise
+from fleetspan_collector.insights.change import Change
 from fleetspan_collector.insights.figures import Figures
 from fleetspan_collector.insights.ledger import CATEGORIES
 from fleetspan_collector.insights.measures import Dimension
@@ -272,11 +273,24 @@ def _changes(review: Review) -> Iterator[Block]:
         for change in own:
             parts = [each for each in review.changes if each.because_of == change.key]
             lines = [f"with it: {change_text(each)}" for each in parts]
+            lines += _errors(review, change)
             lines.append(change_proof(change))
             evidence = (("runs", tuple(change.run_ids)),)
             items.append(Item(change_text(change), tuple(lines), evidence=evidence))
         yield Items(tuple(items))
     yield Paragraph(_method(earlier), aside=True)
+
+
+def _errors(review: Review, change: Change) -> list[str]:
+    """Say with which errors something fails that fails more, or less, than before."""
+    if change.measure != "failures":
+        return []
+    errors = [
+        f"{each.error} ×{each.times}, {each.before} before"
+        for each in review.failures
+        if (each.kind, each.name) == (change.dimension, change.subject)
+    ]
+    return [f"errors: {'; '.join(errors[:3])}"] if errors else []
 
 
 def _method(earlier: Earlier) -> str:
@@ -380,17 +394,16 @@ def _failures(review: Review) -> Iterator[Block]:
 
 def _unknown(review: Review) -> Iterator[Block]:
     figures = review.figures
-    known = (
-        (figures.running, "runs go on and have no length yet."),
-        (figures.unpriced_calls, "model calls have no known price and are left out."),
-        (figures.orphan_spans, "spans have a parent that has not come."),
-        (
-            figures.runs - figures.analysed,
-            "runs have not been looked at by processors.",
-        ),
-        (figures.set_aside, "runs on which a processor failed or took too long."),
+    parts = (
+        (figures.running, "run", "not over, and without a length yet"),
+        (figures.unpriced_calls, "model call", "without a known price, left out above"),
+        (figures.orphan_spans, "span", "with a parent that has not come"),
+        (figures.runs - figures.analysed, "run", "not looked at by processors"),
+        (figures.set_aside, "run", "on which a processor failed or took too long"),
     )
-    lines = [f"{number} {text}" for number, text in known if number]
+    lines = [
+        f"{several(number, thing)} {text}." for number, thing, text in parts if number
+    ]
     if figures.unattributed_usd:
         spent = usd(figures.unattributed_usd)
         lines.append(
