@@ -53,8 +53,8 @@ async def test_every_caller_of_a_group_is_answered(bench: Bench) -> None:
     answers = await asyncio.gather(*map(journal.accept, submissions))
     for thread in threads:
         thread.join()
-    assert answers == [Accepted(duplicate=False)] * 500
-    assert sum(segment.records for segment in journal.seal()) == 508
+    assert answers == [Accepted(duplicate=False)] * 700
+    assert sum(segment.records for segment in journal.seal()) == 708
     rows = {segment.signal: segment.rows for segment in journal.sealed()}
     assert rows == {
         Signal.TRACES: 208,
@@ -62,6 +62,8 @@ async def test_every_caller_of_a_group_is_answered(bench: Bench) -> None:
         Signal.METRICS: 200,
         Signal.CLAUDE_HOOKS: 200,
         Signal.TRANSCRIPT_LINES: 200,
+        Signal.SNAPSHOTS: 200,
+        Signal.SNAPSHOT_CHUNKS: 200,
     }
 
 
