@@ -100,6 +100,12 @@ class Conversations:
         ).tolist()
         return self.order[begin:end]
 
+    def follows(self, calls: Indexes) -> NDArray[np.bool_]:
+        """Which of some calls are not the first of their agent."""
+        place = self.place[calls]
+        before = self.order[np.maximum(place - 1, 0)]
+        return (place > 0) & (self._agent[before] == self._agent[calls])
+
     def between(self, first: int, last: int) -> Indexes:
         """The calls of an agent after one call, up to and with another one.
 

@@ -1,12 +1,12 @@
 """Broken cache: input that a provider had in its cache was paid for in full again.
 
-**Rule.** A call misses when the call before it, of the same agent and model, had more than
-``detect_broken_cache_prefix_tokens`` of input, it has at least as much itself (so that
-nothing was taken out of the conversation), it began after that one ended and within an hour
-of it, and less than half of that input was read from the cache. An agent is told of when
-what its misses cost is at least ``detect_broken_cache_usd`` and
-``detect_broken_cache_share`` of what its calls cost; where nothing is priced, the share is
-of input tokens.
+**Rule.** A call misses when, of the last call before it by the same agent and model that had
+more than ``detect_broken_cache_prefix_tokens`` of input, less than half was read from the
+cache, although it has at least as much input itself (so that nothing was taken out of the
+conversation) and began after that one had ended and within an hour of it. An agent is told
+of when what its misses cost is at least ``detect_broken_cache_usd`` and
+``detect_broken_cache_share`` of what its calls cost; where nothing is priced, the share is of
+input tokens.
 
 A model is only held to this if it caches: a call of it in the run has read from a cache or
 written to one; or its provider caches unasked, which is taken from its prices (reading costs
@@ -137,8 +137,11 @@ def misses_of(run: Run, *, prefix_tokens: int) -> Misses:
         prefix_tokens: The input of the call before must be larger than this.
     """
     tokens, agent = tokens_of(run), run.tree.call_agent
-    rows = np.flatnonzero((tokens.whole > prefix_tokens) & (agent != NONE))
-    if len(rows) < 2:
+    large = (tokens.whole > prefix_tokens) & (agent != NONE)
+    cold = large & (tokens.read * _SAME_SIZE < _READ_SHARE * tokens.whole)
+    rows = np.flatnonzero(large)
+    # As a rule nothing but the first call of each agent reads so little.
+    if not conversations_of(run).follows(np.flatnonzero(cold)).any():
         return Misses(calls=rows[:0], tokens=tokens.whole[:0], causes=[])
     model = numbered(run.llm_calls.strings("Model"))
     same = previous_of_same(agent[rows] * (len(model) + 1) + model[rows])

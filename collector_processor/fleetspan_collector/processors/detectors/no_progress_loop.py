@@ -125,18 +125,22 @@ def _signatures(run: Run, times: int) -> Indexes | None:
     A call that nothing can be said of has a number of its own.
     """
     tools = run.tool_calls
-    arguments, results = tools.strings("ArgumentsHash"), tools.strings("ResultHash")
-    outcome = results
+    arguments = tools.strings("ArgumentsHash")
+    asked = numbered(tools.strings("Tool"), arguments)
+    if np.bincount(asked).max() < times:
+        return None
+    outcome = tools.strings("ResultHash")
     failed = np.flatnonzero(tools.floats("Success") == 0)
     if len(failed):
         errors = tools.strings("Error")
-        outcome = results.copy()
+        outcome = outcome.copy()
         for row in failed.tolist():
             if errors[row]:
                 outcome[row] = "!" + _CHANGING.sub("#", errors[row][:1000])
     ended = ~np.isnan(tools.floats("DurationMs")) | (outcome != "")
     told = (arguments != "") & (outcome != "") & ended
-    numbers = numbered(tools.strings("Tool"), arguments, outcome)
+    numbers = asked * (tools.count + 1) + numbered(outcome)
+    _, numbers = np.unique(numbers, return_inverse=True)
     if np.bincount(numbers).max() < times:
         return None
     unknown = np.flatnonzero(~told)
@@ -163,8 +167,8 @@ def _finding(run: Run, first: Indexes, repeats: Indexes) -> Finding:
         severity=Severity.HIGH if run.facts.open else Severity.MEDIUM,
         what=f"{who} {calls_of} {' and '.join(names)} {times} times with the same "
         f"arguments and the same {outcome}, and nothing new in between.",
-        advice="Stop the agent when a call brings the same result again, or tell it in "
-        "the tool's answer that nothing has changed and what else to try.",
+        advice="Stop the agent when a call brings the same result again, or have the tool "
+        "say that nothing has changed and what else to try; what waits should wait longer.",
         agents=(agent,) if agent != NONE else (),
         calls=tuple(calls.tolist()),
         tools=(*first.tolist(), *repeats.tolist()),
