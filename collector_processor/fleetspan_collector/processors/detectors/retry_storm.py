@@ -11,7 +11,7 @@
 
 **Threshold.** Four errors in a row are seen in 2.8 % of 500 recorded runs, half of which
 failed (`routing_data.md`, 3: 50 % against 26 % of all); three are common. Two minutes are
-the longest wait of the usual back-off, once over.
+twice the longest wait, of 60 s, at which libraries usually stop to double it.
 
 **Evidence.** The attempts, and the call that came after them.
 

@@ -7,8 +7,9 @@ these explains it, more than ``detect_runaway_fanout_agents`` agents in one run.
 at runs that still go on, so that it can be stopped.
 
 **Threshold.** Field reports (`users.md`, 24): 905 sub-agents in one session for 81 USD,
-chains of more than 50 levels, a cap of 200 spawns that its maker found necessary. Deliberate
-fan-outs are seldom wider than 20 and deeper than 3.
+chains of more than 50 levels, a cap of 200 spawns in one client. Fifty of one parent
+is a quarter of that cap; the captures of real sessions in our tests are 5 wide and 2 deep,
+so ten and three count as usual.
 
 **Evidence.** The parent and the sub-agents beyond the usual number (the first 200 of them).
 

@@ -85,7 +85,7 @@ class StuckAgent:
         longest_first = np.flatnonzero(alone)
         longest_first = longest_first[np.argsort(last[longest_first], kind="stable")]
         for agent in longest_first[:_MOST].tolist():
-            left = status[agent] == "abandoned"
+            left = status[agent] == "abandoned" or run.facts.status == "abandoned"
             until = run.facts.last_activity_ns if left else run.context.now_ns
             silence = self._silence(run, agent, left=left)
             silent_s = (until - int(last[agent])) / 1e9

@@ -66,6 +66,17 @@ def test_a_long_step_with_a_small_share_does_not() -> None:
     assert found(building) == []
 
 
+def test_waits_are_not_counted_among_the_work() -> None:
+    """40 of 57 s of work dominate, whatever 200 s of back-off before them make of it."""
+    building = stepped(1, 1, 1, 1, 1, until=258)
+    building.call("main", 15, 1, Error="429")
+    building.call("main", 216, 2)
+    building.tool("main", 218, 40, call_id="long")
+    [finding] = found(building)
+    assert finding.location == "tool:long"
+    assert finding.details["share"] == round(40 / 58, 4)
+
+
 def test_the_only_step_of_its_kind_says_nothing() -> None:
     """A short run with one long command is what it is."""
     assert found(stepped(100)) == []
@@ -113,6 +124,32 @@ def test_a_model_call_is_usual_for_what_it_wrote(written: int, count: int) -> No
         building.call("main", 2 * number, 2, OutputTokens=200)
     building.call("main", 12, 100, OutputTokens=written)
     building.agent("main", 0, 112)
+    assert len(found(building)) == count
+
+
+def test_a_call_without_others_is_usual_for_what_it_wrote() -> None:
+    """Twenty milliseconds a token: 100 s for 5,000 of them, however short others were."""
+    history = Baseline(samples=100, runs=20, p50=2.0, p90=8.0, p95=12.0, p99=20.0)
+    key = ("model", "claude-sonnet-4-5", "seconds")
+    for written, count in ((5_000, 0), (500, 1)):
+        building = Building(context=Context(baselines=Baselines(known={key: history})))  # type: ignore[dict-item]
+        building.agent("main", 0, 110)
+        building.call("main", 0, 110, OutputTokens=written)
+        assert len(found(building)) == count
+
+
+@pytest.mark.parametrize(("pace", "count"), [(1, 1), (5, 0)])
+def test_an_agent_that_is_slow_in_everything_has_no_step_that_dominates(
+    pace: int, count: int
+) -> None:
+    """Others write 100 tokens a second, it writes 20: then 250 s for 5,000 are usual."""
+    building = Building()
+    building.agent("main", 0, 310)
+    for agent, times in (("a", 1), ("b", 1), ("c", pace)):
+        building.agent(agent, 0, 310 if agent == "c" else 20, parent="main")
+        for number in range(4):
+            building.call(agent, 10 * number, 2 * times, OutputTokens=200)
+    building.call("c", 60, 250, OutputTokens=5_000)
     assert len(found(building)) == count
 
 

@@ -90,6 +90,17 @@ def test_waits_beside_the_path_cost_no_time(until: int, count: int) -> None:
     assert {each.severity for each in findings} <= {Severity.LOW}
 
 
+def test_what_came_before_the_first_refusal_is_not_saved() -> None:
+    """A person thought for 100 s, then a call was refused and tried again after 20 s."""
+    building = Building()
+    building.agent("main", 0, 141)
+    building.call("main", 0, 10)
+    building.call("main", 110, 1, Error="429")
+    building.call("main", 131, 10)
+    [finding] = found(building)
+    assert finding.seconds == pytest.approx(21)
+
+
 def test_a_run_without_calls_has_no_waits() -> None:
     """Nothing is said of nothing."""
     assert found(Building()) == []

@@ -111,6 +111,15 @@ def test_attempts_within_a_call_count() -> None:
     assert finding.usd == 0.0
 
 
+def test_a_call_that_worked_in_the_end_ends_the_row() -> None:
+    """Two attempts in vain at each of three calls are not six at one."""
+    building = Building()
+    building.agent("main", 0, 40)
+    for number in range(3):
+        building.call("main", 10 * number, 9, Attempts=3)
+    assert found(building) == []
+
+
 def test_attempts_that_failed_for_good_count_too() -> None:
     """A call that says it was tried ten times is ten attempts."""
     building = Building()

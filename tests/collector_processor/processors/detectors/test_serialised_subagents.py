@@ -128,6 +128,17 @@ def test_siblings_that_overlap_are_no_series() -> None:
     assert found(building) == []
 
 
+def test_one_long_sibling_overlaps_all_that_follow() -> None:
+    """It works beside them, so they are no row."""
+    building = Building()
+    building.agent("main", 0, 130)
+    building.call("main", 0, 1)
+    for number, (start, end) in enumerate(((1, 121), (2, 32), (32, 62), (62, 92))):
+        spawn = building.tool("main", start, end - start, call_id=f"t{number}")
+        building.agent(f"job-{number}", start, end, parent="main", spawned_by=spawn)
+    assert found(building) == []
+
+
 def test_short_ones_are_not_worth_a_finding() -> None:
     """Three of 5 s lose 10 s."""
     assert found(series("job", "job", "job", thinks=False, each=5)) == []

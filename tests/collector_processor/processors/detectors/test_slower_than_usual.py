@@ -146,10 +146,17 @@ def test_a_single_step_beyond_chance_makes_no_run_slow() -> None:
     assert found(building) == []
 
 
-def test_a_run_that_is_slow_in_everything_is_one_finding() -> None:
-    """Models and tools take three times as long as usual: 144 s were 48 s."""
+@pytest.mark.parametrize(("usual_run_s", "place"), [(60, "run:seconds"), (90, None)])
+def test_a_run_that_is_slow_in_everything_is_one_finding(
+    usual_run_s: int, place: str | None
+) -> None:
+    """Models and tools take three times as long as usual: 144 s were 48 s.
+
+    Not where such a run is usually as long.
+    """
     building = Building(
         context=context(
+            run_run_seconds=history(usual_run_s, 300, 400),
             tool_Bash_seconds=history(2, 8, 30),
             **{"model_claude-sonnet-4-5_seconds": history(4, 12, 40)},
         )
@@ -158,10 +165,11 @@ def test_a_run_that_is_slow_in_everything_is_one_finding() -> None:
     for number in range(8):
         building.call("main", 18 * number, 12)
         building.tool("main", 18 * number + 12, 6, ArgumentsHash=f"{number}")
-    [finding] = found(building)
-    assert finding.location == "run:seconds"
-    assert finding.agents == (0,)
-    assert finding.seconds == pytest.approx(96)
+    findings = found(building)
+    assert [each.location for each in findings] == ([place] if place else [])
+    for finding in findings:
+        assert finding.agents == (0,)
+        assert finding.seconds == pytest.approx(96)
 
 
 def test_an_agent_is_slower_than_its_history() -> None:
@@ -174,6 +182,19 @@ def test_an_agent_is_slower_than_its_history() -> None:
     assert finding.location == "agent:a:seconds"
     assert finding.agents == (0,)
     assert finding.seconds == pytest.approx(140)
+
+
+def test_an_agent_that_did_more_is_not_slower() -> None:
+    """Forty commands at the usual 5 s are more work, not slower work."""
+    building = Building(
+        context=context(
+            agent_coder_seconds=history(60, 90, 100), tool_Bash_seconds=history(5, 8, 9)
+        )
+    )
+    building.agent("a", 0, 200, Name="coder")
+    for number in range(40):
+        building.tool("a", 5 * number, 5, ArgumentsHash=f"{number}")
+    assert found(building) == []
 
 
 def test_only_the_deepest_cause_is_named() -> None:

@@ -1,7 +1,7 @@
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.detectors.straggler import Straggler
 from fleetspan_collector.processors.finding import Finding, Severity
-from tests.collector_processor.processors.building import Building
+from tests.collector_processor.processors.building import START_NS, Building
 
 SETTINGS = ProcessorSettings(
     detect_straggler_siblings=3,
@@ -95,6 +95,91 @@ def test_nobody_waited_for_one_in_the_background() -> None:
         spawn = building.tool("main", 10, 0.1, tool="Task", call_id=f"t{number}")
         building.agent(
             f"reader-{number}", 10, 10 + each, parent="main", spawned_by=spawn
+        )
+    assert found(building) == []
+
+
+def waited_for(*ends: float) -> Building:
+    """Return a main agent that waits for readers that end at so many seconds."""
+    building = Building()
+    building.agent("main", 0, max(ends))
+    for number, end in enumerate(ends):
+        spawn = building.tool("main", 0, end, tool="Task", call_id=f"t{number}")
+        building.agent(
+            f"a{number}", 0, end, parent="main", spawned_by=spawn, Name="reader"
+        )
+    return building
+
+
+def test_who_waited_for_a_rate_limit_is_no_straggler() -> None:
+    """80 of its 100 s are the provider's, which another detector names."""
+    building = waited_for(100, 12, 14)
+    building.call("a0", 0, 1, Error="429")
+    building.call("a0", 81, 19)
+    assert found(building) == []
+
+
+def test_who_tried_in_vain_is_no_straggler() -> None:
+    """Eight of ten turns got the result that it had before."""
+    building = waited_for(100, 12, 14)
+    for number in range(10):
+        building.call("a0", 10 * number, 9)
+        building.tool(
+            "a0",
+            10 * number + 9,
+            1,
+            ArgumentsHash=f"{min(number, 1)}",
+            ResultHash=f"{min(number, 1)}",
+        )
+    assert found(building) == []
+
+
+def test_who_did_as_much_with_new_results_is_a_straggler() -> None:
+    """The same turns, each with another result."""
+    building = waited_for(100, 12, 14)
+    for number in range(10):
+        building.call("a0", 10 * number, 9)
+        building.tool(
+            "a0", 10 * number + 9, 1, ArgumentsHash="same", ResultHash=f"{number}"
+        )
+    assert len(found(building)) == 1
+
+
+def test_who_started_many_more_agents_is_no_straggler() -> None:
+    """Four agents below it, where the others have none: that is a runaway's."""
+    building = waited_for(100, 12, 14)
+    for number in range(4):
+        start = 20.0 * number
+        agent = building.agent(f"b{number}", start, start + 20, parent="a0")
+        building.call(agent, start, 20)
+    assert found(building) == []
+
+
+def test_whose_sub_agents_ran_one_after_another_is_no_straggler() -> None:
+    """Three leads with three workers of 30 s each, one of them one by one."""
+    building = waited_for(92, 32, 32, 32)
+    for lead in range(4):
+        for number in range(3):
+            start = 30.0 * number if lead == 0 else 0.0
+            agent = building.agent(
+                f"w{lead}{number}", start + 1, start + 31, parent=f"a{lead}"
+            )
+            building.call(agent, start + 1, 30)
+    assert found(building) == []
+
+
+def test_who_still_goes_on_is_no_straggler() -> None:
+    """It is stuck, if anything."""
+    building = Building(status="abandoned")
+    building.agent("main", 0, 100)
+    for number, end in enumerate((None, 12, 14)):
+        building.agent(
+            f"a{number}",
+            0,
+            end,
+            parent="main",
+            Name="reader",
+            LastActivity=START_NS + 100 * 10**9 if end is None else START_NS,
         )
     assert found(building) == []
 

@@ -101,7 +101,7 @@ def test_history_tells_what_is_usual_for_an_open_tool_call() -> None:
 
 def test_who_waits_for_a_sub_agent_is_not_stuck() -> None:
     """Of a chain of waiting agents the last is named, and the others wait for it."""
-    building = at(500)
+    building = at(5_000)
     building.agent("main", 0, None)
     building.tool("main", 1, None, tool="Task", call_id="t1")
     building.agent("middle", 2, None, parent="main", spawned_by="t1")
@@ -109,7 +109,7 @@ def test_who_waits_for_a_sub_agent_is_not_stuck() -> None:
     building.agent("last", 4, None, parent="middle", spawned_by="t2")
     [finding] = found(building)
     assert finding.location == "agent:last"
-    assert finding.seconds == 496.0
+    assert finding.seconds == 4_996.0
 
 
 def test_waiting_for_permission_is_said() -> None:
@@ -136,6 +136,17 @@ def test_an_agent_that_was_left_is_found_in_a_settled_run() -> None:
     assert [each.location for each in findings] == ["agent:lost", "agent:late"]
     assert [each.details["how"] for each in findings] == ["left", "left"]
     assert [each.seconds for each in findings] == [0.0, 0.0]
+
+
+def test_who_goes_on_in_a_run_that_was_left_was_left() -> None:
+    """However long ago that was: the answer stays the same."""
+    for now in (1_000.0, 100_000.0):
+        building = Building(context=Context(now_ns=ns(now)), status="abandoned")
+        building.agent("main", 0, None, LastActivity=ns(70))
+        [finding] = found(building)
+        assert finding.details["how"] == "left"
+        assert finding.seconds == 0.0
+        assert finding.what == "Agent main was left before it had ended."
 
 
 def test_others_at_work_mean_that_the_run_is_not_held_up() -> None:
