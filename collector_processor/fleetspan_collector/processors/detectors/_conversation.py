@@ -104,7 +104,8 @@ class Conversations:
         """Which of some calls are not the first of their agent."""
         place = self.place[calls]
         before = self.order[np.maximum(place - 1, 0)]
-        return (place > 0) & (self._agent[before] == self._agent[calls])
+        same: NDArray[np.bool_] = self._agent[before] == self._agent[calls]
+        return same & (place > 0)
 
     def between(self, first: int, last: int) -> Indexes:
         """The calls of an agent after one call, up to and with another one.
