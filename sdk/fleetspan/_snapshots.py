@@ -19,6 +19,8 @@ from fleetspan._scope import enclosing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from opentelemetry.context import Context
+
 CHUNK_BYTES: Final = 1 << 20
 """State is sent, and stored, in pieces of this size; a change in one leaves the others."""
 
@@ -94,41 +96,42 @@ def _take(state: object, name: str, reason: str) -> str:
     if not scope.run_id:
         complain("snapshot", "took none: no run and no agent is at work here")
         return ""
-    where = trace.get_current_span(context).get_span_context()
-    made = _encoded(state)
-    snapshot_id = os.urandom(_ID_BYTES).hex()
-    kind, data = made if made is not None else ("", None)
+    kind, data = _encoded(state)
     chunks = _hashes(data) if data is not None else []
-    whole = hashlib.sha256(data).hexdigest() if data is not None else ""
     at_ns = runtime.clock()
-    taken = Snapshot(
-        fields={
-            "request_id": snapshot_id,
-            "at_unix_nano": at_ns,
-            "trace_id": format(where.trace_id, "032x") if where.is_valid else "",
-            "span_id": format(where.span_id, "016x") if where.is_valid else "",
-            "run_id": scope.run_id,
-            "session_id": scope.session_id or "",
-            "agent_id": scope.agent_id or "",
-            "name": str(name)[:_LONGEST_TEXT],
-            "reason": str(reason)[:_LONGEST_TEXT],
-            "state_kind": kind,
-            "state_hash": whole,
-            "state_bytes": len(data) if data is not None else 0,
-            "state_chunks": chunks,
-        },
-        state=data,
-        chunks=chunks,
-    )
+    fields = {
+        "request_id": os.urandom(_ID_BYTES).hex(),
+        "at_unix_nano": at_ns,
+        **_place(context),
+        "run_id": scope.run_id,
+        "session_id": scope.session_id or "",
+        "agent_id": scope.agent_id or "",
+        "name": str(name)[:_LONGEST_TEXT],
+        "reason": str(reason)[:_LONGEST_TEXT],
+        "state_kind": kind,
+        "state_hash": "" if data is None else hashlib.sha256(data).hexdigest(),
+        "state_bytes": len(data or b""),
+        "state_chunks": chunks,
+    }
     with guard("record a snapshot"):
         trace.get_current_span(context).add_event(
-            semconv.SNAPSHOT, _attributes(taken.fields), at_ns
+            semconv.SNAPSHOT, _attributes(fields), at_ns
         )
+    taken = Snapshot(fields=fields, state=data, chunks=chunks)
     runtime.outbox.put(taken, runtime.config.snapshot_wait_s)
-    return snapshot_id
+    return str(fields["request_id"])
 
 
-def _encoded(state: object) -> tuple[str, bytes] | None:
+def _place(context: Context) -> dict[str, str]:
+    """Return trace and span at work, empty where there are none."""
+    where = trace.get_current_span(context).get_span_context()
+    return {
+        "trace_id": format(where.trace_id, "032x") if where.is_valid else "",
+        "span_id": format(where.span_id, "016x") if where.is_valid else "",
+    }
+
+
+def _encoded(state: object) -> tuple[str, bytes | None]:
     """Return the kind of a state, and its bytes.
 
     Raises:
@@ -136,7 +139,7 @@ def _encoded(state: object) -> tuple[str, bytes] | None:
         ValueError: When it contains itself.
     """
     if state is None:
-        return None
+        return "", None
     if isinstance(state, bytes):
         return "bytes", state
     if isinstance(state, bytearray | memoryview):

@@ -111,6 +111,7 @@ def overridden(base: Mapping[str, str]) -> list[str]:
     for what in ("ENDPOINT", "PROTOCOL", "HEADERS"):
         names += [f"OTEL_EXPORTER_OTLP_{signal}_{what}" for signal in _SIGNALS]
     names += ["OTEL_EXPORTER_OTLP_ENDPOINT", "FLEETSPAN_ENDPOINT"]
+    names.append("FLEETSPAN_SNAPSHOT_ENDPOINT")
     return [name for name in names if base.get(name)]
 
 

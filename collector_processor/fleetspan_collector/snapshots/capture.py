@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.run import Run
+from fleetspan_collector.snapshots.moment import Moment, Trigger
 from fleetspan_collector.snapshots.raw import Raw
 from fleetspan_collector.snapshots.requests import Requests
+from fleetspan_collector.snapshots.rows import LAYOUT, TOMBSTONE, Wanted, row_of
 from fleetspan_collector.snapshots.standing import Standings
-from fleetspan_collector.snapshots.triggers import Moment, Trigger, moments
+from fleetspan_collector.snapshots.triggers import moments
 from fleetspan_collector.store._engine import Engine
 
 _TABLE: Final = "stored_snapshots"
@@ -32,32 +32,12 @@ _RUNS_AT_ONCE: Final = 20
 
 _ENDED: Final = ("ok", "error")
 _LATEST_NS: Final = 2**62  # in 2116; the store's times end in 2262
-_TOKENS: Final = ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "OutputTokens")
 
 
 def snapshot_id(tenant: str, run_id: str, trigger: str, place: str) -> str:
     """The id of a snapshot: the same whenever and wherever it is taken again."""
     what = f"{tenant}\0{run_id}\0{trigger}\0{place}".encode()
     return hashlib.blake2b(what, digest_size=_ID_BYTES).hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """A snapshot that is to be written.
-
-    Attributes:
-        run: Of which run.
-        moment: At which moment.
-        at_ns: That moment, in a range that can be stored.
-        snapshot_id: Its id.
-        mark: What it is made from, in short.
-    """
-
-    run: Run
-    moment: Moment
-    at_ns: int
-    snapshot_id: str
-    mark: tuple[object, ...]
 
 
 class Capturer:
@@ -110,7 +90,7 @@ class Capturer:
             return 0
         self._take_back(runs)
         asked = self._requests.of(runs, self._settings)
-        wanted: list[_Wanted] = []
+        wanted: list[Wanted] = []
         for run in runs:
             key = (run.facts.tenant, run.facts.run_id)
             found = [*moments(run, self._settings), *asked.get(key, ())]
@@ -139,7 +119,7 @@ class Capturer:
                             "IsDeleted": 1,
                         }
                     )
-        self._engine.insert_arrow(_TABLE, pa.Table.from_pylist(gone, _TOMBSTONE))
+        self._engine.insert_arrow(_TABLE, pa.Table.from_pylist(gone, TOMBSTONE))
 
     def take(self, run: Run, *, reason: str = "") -> str:
         """Take a snapshot of a run as it stands, by hand.
@@ -163,7 +143,7 @@ class Capturer:
         self._write([wanted])
         return wanted.snapshot_id
 
-    def _changed(self, run: Run, found: Sequence[Moment]) -> list[_Wanted]:
+    def _changed(self, run: Run, found: Sequence[Moment]) -> list[Wanted]:
         standings = Standings(run)
         facts = run.facts
         wanted = []
@@ -177,7 +157,7 @@ class Capturer:
                 )
             if self._written.get(name) != mark:
                 wanted.append(
-                    _Wanted(
+                    Wanted(
                         run=run,
                         moment=moment,
                         at_ns=at_ns,
@@ -187,8 +167,8 @@ class Capturer:
                 )
         return wanted
 
-    def _write(self, wanted: Sequence[_Wanted]) -> int:
-        of_run: dict[int, list[_Wanted]] = {}
+    def _write(self, wanted: Sequence[Wanted]) -> int:
+        of_run: dict[int, list[Wanted]] = {}
         for each in wanted:
             of_run.setdefault(id(each.run), []).append(each)
         groups = list(of_run.values())
@@ -201,92 +181,15 @@ class Capturer:
             rows = []
             for group in some:
                 standings = Standings(group[0].run)
-                rows += [_row(each, standings, raw, self._clock()) for each in group]
-            self._engine.insert_arrow(_TABLE, pa.Table.from_pylist(rows, _LAYOUT))
+                rows += [row_of(each, standings, raw, self._clock()) for each in group]
+            self._engine.insert_arrow(_TABLE, pa.Table.from_pylist(rows, LAYOUT))
             for group in some:
                 for each in group:
                     self._remember(each)
         return len(wanted)
 
-    def _remember(self, wanted: _Wanted) -> None:
+    def _remember(self, wanted: Wanted) -> None:
         self._written[wanted.snapshot_id] = wanted.mark
         self._written.move_to_end(wanted.snapshot_id)
         if len(self._written) > _REMEMBERED:
             self._written.popitem(last=False)
-
-
-def _row(
-    wanted: _Wanted, standings: Standings, raw: Raw, now_ns: int
-) -> dict[str, Any]:
-    facts, moment = wanted.run.facts, wanted.moment
-    counters = standings.counters(wanted.at_ns)
-    content = {**standings.tree(wanted.at_ns), **raw.at(wanted.run, wanted.at_ns)}
-    return {
-        "Tenant": facts.tenant,
-        "RunId": facts.run_id,
-        "SnapshotId": wanted.snapshot_id,
-        "SessionId": facts.session_id,
-        "TraceId": facts.trace_id,
-        "RunName": facts.name,
-        "Environment": facts.environment,
-        "Project": facts.project,
-        "User": facts.user,
-        "Service": facts.service,
-        "Trigger": moment.trigger.value,
-        "Place": moment.place,
-        "At": wanted.at_ns,
-        "Name": moment.name,
-        "Reason": moment.reason,
-        "AgentId": moment.agent_id,
-        "Agents": counters.agents,
-        "AgentsRunning": counters.agents_running,
-        "AgentsFailed": counters.agents_failed,
-        "LlmCalls": counters.llm_calls,
-        "ToolCalls": counters.tool_calls,
-        "ToolsRunning": counters.tools_running,
-        "Errors": counters.errors,
-        **dict(zip(_TOKENS, counters.tokens, strict=True)),
-        "CostUsd": counters.cost_usd,
-        "Content": json.dumps(content, ensure_ascii=False),
-        "StateKind": moment.state.kind,
-        "StateHash": moment.state.hash,
-        "StateBytes": moment.state.size_bytes,
-        "StateChunks": list(moment.state.chunks),
-        "RunOpen": int(facts.open),
-        "TakenAt": now_ns // 1_000_000,
-        "Bucket": facts.bucket_s,
-        "Version": now_ns,
-        "IsDeleted": 0,
-    }
-
-
-_TEXT: Final = pa.string()
-_LAYOUT: Final = pa.schema(
-    [
-        *((name, _TEXT) for name in ("Tenant", "RunId", "SnapshotId", "SessionId")),
-        *((name, _TEXT) for name in ("TraceId", "RunName", "Environment", "Project")),
-        *((name, _TEXT) for name in ("User", "Service", "Trigger", "Place")),
-        ("At", pa.timestamp("ns")),
-        *((name, _TEXT) for name in ("Name", "Reason", "AgentId")),
-        *((name, pa.uint32()) for name in ("Agents", "AgentsRunning", "AgentsFailed")),
-        *((name, pa.uint32()) for name in ("LlmCalls", "ToolCalls", "ToolsRunning")),
-        ("Errors", pa.uint32()),
-        *((name, pa.int64()) for name in _TOKENS),
-        ("CostUsd", pa.float64()),
-        *((name, _TEXT) for name in ("Content", "StateKind", "StateHash")),
-        ("StateBytes", pa.uint64()),
-        ("StateChunks", pa.list_(_TEXT)),
-        ("RunOpen", pa.uint8()),
-        ("TakenAt", pa.timestamp("ms")),
-        ("Bucket", pa.timestamp("s")),
-        ("Version", pa.uint64()),
-        ("IsDeleted", pa.uint8()),
-    ]
-)
-
-_TOMBSTONE: Final = pa.schema(
-    [
-        _LAYOUT.field(name)
-        for name in ("Tenant", "RunId", "SnapshotId", "Bucket", "Version", "IsDeleted")
-    ]
-)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from fleetspan_collector._errors import CollectorError, UsageError
-from fleetspan_collector.snapshots.requests import exact_rows
+from fleetspan_collector.snapshots.statements import exact_rows
 from fleetspan_collector.store import _sql
 
 Ask = Callable[[str, str], Iterator[bytes]]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import pyarrow as pa
-
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.batch import RunKey
 from fleetspan_collector.processors.conditions import condition_on
 from fleetspan_collector.processors.run import Run
-from fleetspan_collector.snapshots.triggers import Moment, State, Trigger
-from fleetspan_collector.store import _sql
+from fleetspan_collector.snapshots.moment import Moment, State, Trigger
+from fleetspan_collector.snapshots.statements import rows_of
 from fleetspan_collector.store._engine import Engine
 
 _SAME_HOOK_NS: Final = 1_000_000_000
@@ -30,7 +28,6 @@ class Requests:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._database = engine.address.database
 
     def of(
         self, runs: Sequence[Run], settings: ProcessorSettings
@@ -63,7 +60,7 @@ class Requests:
         if traces:
             condition = f"({condition}) OR {condition_on(traces, 'TraceId')}"
         found = []
-        for row in self._rows("snapshot_requests", runs=condition):
+        for row in rows_of(self._engine, "snapshot_requests", runs=condition):
             run = keys.get((row["Tenant"], row["RunId"]))
             if run is None:
                 run = traces.get((row["Tenant"], row["TraceId"]))
@@ -87,7 +84,7 @@ class Requests:
         counts: dict[RunKey, int] = {}
         last: dict[RunKey, int] = {}
         condition = condition_on(sessions, "SessionId")
-        for row in self._rows("snapshot_compactions", sessions=condition):
+        for row in rows_of(self._engine, "snapshot_compactions", sessions=condition):
             key = (row["Tenant"], row["SessionId"])
             if row["At"] - last.get(key, -_SAME_HOOK_NS) < _SAME_HOOK_NS:
                 continue
@@ -104,10 +101,6 @@ class Requests:
             )
             found.append((key, moment))
         return [each for each in found if int(each[1].place) > counts[each[0]] - limit]
-
-    def _rows(self, name: str, **tokens: str) -> list[dict[str, Any]]:
-        statement = _sql.render(name, database=self._database, **tokens)
-        return exact_rows(self._engine.arrow(statement))
 
 
 def _key(run: Run) -> RunKey:
@@ -129,13 +122,3 @@ def _asked(row: Mapping[str, Any]) -> Moment:
             chunks=tuple(row["StateChunks"]),
         ),
     )
-
-
-def exact_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as Python values; times as Unix nanoseconds, which `datetime` would cut."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type):
-            times = table.column(place).cast(pa.timestamp("ns")).cast(pa.int64())
-            table = table.set_column(place, field.name, times)
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows

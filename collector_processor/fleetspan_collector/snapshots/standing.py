@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fleetspan_collector._columns import Columns
 from fleetspan_collector.processors.run import NONE, UNKNOWN_NS, Indexes, Run
-from fleetspan_collector.snapshots.triggers import end_ns, summed
+from fleetspan_collector.snapshots.amounts import end_ns, summed
 
 MOST_AGENTS: Final = 1000
 MOST_TOOLS: Final = 500

@@ -6,79 +6,23 @@ call), so that it is the same moment when the run is looked at again with more r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fleetspan_collector._columns import Columns
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.model_facts import context_window
 from fleetspan_collector.processors.run import UNKNOWN_NS, Indexes, Run
-
-Floats = NDArray[np.float64]
-
-
-class Trigger(StrEnum):
-    """What takes a snapshot."""
-
-    AGENTS = "agents"
-    TOKENS = "tokens"
-    CONTEXT_WINDOW = "context_window"
-    BUDGET_TOKENS = "budget_tokens"
-    BUDGET_USD = "budget_usd"
-    ERROR_BURST = "error_burst"
-    COMPACTION = "compaction"
-    TOOL = "tool"
-    ABANDONED = "abandoned"
-    SDK = "sdk"
-    MANUAL = "manual"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """State that an application gave.
-
-    Attributes:
-        kind: ``bytes``, ``text`` or ``json``; ``""`` when it gave none.
-        hash: SHA-256 of the whole, as 64 hex digits.
-        size_bytes: How large it is.
-        chunks: SHA-256 of its pieces, in order.
-    """
-
-    kind: str = ""
-    hash: str = ""
-    size_bytes: int = 0
-    chunks: tuple[str, ...] = ()
-
-
-NO_STATE: Final = State()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """A moment of which a snapshot is taken.
-
-    Attributes:
-        trigger: Why.
-        place: Tells the moments of one trigger in one run apart, and stays the same.
-        at_ns: When, in the run's own time, Unix nanoseconds.
-        reason: Why, in words.
-        name: What the application calls it.
-        agent_id: Whose doing it is; ``""`` for the run as a whole.
-        state: State that came with it.
-    """
-
-    trigger: Trigger
-    place: str
-    at_ns: int
-    reason: str
-    name: str = ""
-    agent_id: str = ""
-    state: State = NO_STATE
+from fleetspan_collector.snapshots.amounts import (
+    Floats,
+    end_ns,
+    failures_ns,
+    new_tokens,
+    summed,
+)
+from fleetspan_collector.snapshots.moment import Moment, Trigger
 
 
 def moments(run: Run, settings: ProcessorSettings) -> list[Moment]:
@@ -264,46 +208,6 @@ _FINDERS: Final[tuple[Callable[[Run, ProcessorSettings], Iterable[Moment]], ...]
     _risky_tools,
     _abandoned,
 )
-
-
-def new_tokens(calls: Columns) -> Floats:
-    """Tokens of each call that were not read from a cache."""
-    return summed(calls, ("InputTokens", "CacheWriteTokens", "OutputTokens"))
-
-
-def summed(rows: Columns, names: Sequence[str]) -> Floats:
-    """The sum of some columns of each row; unknown counts as nothing."""
-    total = np.zeros(rows.count)
-    for name in names:
-        total += np.nan_to_num(rows.floats(name))
-    return total
-
-
-def failures_ns(run: Run) -> Indexes:
-    """When each failed call and tool call ended, ascending, Unix nanoseconds."""
-    calls, tools = run.llm_calls, run.tool_calls
-    times = []
-    if calls.count:
-        failed = calls.strings("Error") != ""
-        if np.any(failed):
-            times.append(end_ns(calls)[failed])
-    if tools.count:
-        failed = (tools.floats("Success") == 0) | (tools.strings("Error") != "")
-        if np.any(failed):
-            ended = end_ns(tools)[failed]
-            starts = tools.nanoseconds("StartTime")[failed]
-            times.append(np.where(ended == UNKNOWN_NS, starts, ended))
-    known = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
-    return np.sort(known[known != UNKNOWN_NS])
-
-
-def end_ns(rows: Columns) -> Indexes:
-    """When calls ended, Unix nanoseconds; `UNKNOWN_NS` for what nobody saw end."""
-    starts, took_ms = rows.nanoseconds("StartTime"), rows.floats("DurationMs")
-    known = np.isfinite(took_ms) & (starts != UNKNOWN_NS)
-    # A duration of centuries would leave the range of times.
-    took_ns = np.clip(np.where(known, took_ms, 0), 0, 1e12) * 1e6
-    return np.where(known, starts + took_ns.astype(np.int64), UNKNOWN_NS)
 
 
 def _ends(calls: Columns) -> tuple[Indexes, Indexes]:

@@ -9,7 +9,8 @@ import pytest
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.run import Run
-from fleetspan_collector.snapshots.triggers import Moment, Trigger, moments
+from fleetspan_collector.snapshots.moment import Moment, Trigger
+from fleetspan_collector.snapshots.triggers import moments
 from tests.collector_processor.processors.building import Building, ns
 
 _OFF: Final = ProcessorSettings(
