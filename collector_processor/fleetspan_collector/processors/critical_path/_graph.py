@@ -18,6 +18,8 @@ from typing import Final
 
 import numpy as np
 
+from fleetspan_collector.derive import tree as forest
+from fleetspan_collector.processors.critical_path._intervals import Mask
 from fleetspan_collector.processors.critical_path._timeline import timeline_of
 from fleetspan_collector.processors.critical_path._waiting import Role
 from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
@@ -106,7 +108,7 @@ def graph_of(run: Run) -> Graph:
         waited=waited.tolist(),
         anchored=anchored.tolist(),
         role=times.role.tolist(),
-        moments=_moments(start, end, _levels(run)),
+        moments=_moments(start, end, _levels(run), within),
         before=[NONE] * root,
         free_ns=[0] * root,
         streaming=[NONE] * root,
@@ -148,18 +150,32 @@ def _levels(run: Run) -> Indexes:
     return np.concatenate([2 * depth, 2 * above + 1])
 
 
-def _moments(start: Indexes, end: Indexes, level: Indexes) -> list[int]:
+def _moments(
+    start: Indexes, end: Indexes, level: Indexes, within: Indexes
+) -> list[int]:
     """Starts and ends in order; of one moment: ends, inner first, then starts, outer first.
 
-    What takes no time ends after it began.
+    What takes no time ends after it began, and before what it is in.
     """
-    most = int(level.max(initial=0)) + 1
-    phase_of_end = np.where(end > start, 0, 2)
-    rank = np.concatenate([4 * most + level, phase_of_end * 4 * most + most - level])
+    most = int(level.max(initial=0)) + 2
+    instant = end == start
+    begins, ends = np.full(len(start), 3), np.where(instant, 4, 2)
+    if instant.any():
+        last = _at_the_end(start, end, within, instant)
+        begins[last], ends[last] = 0, 1
+    rank = np.concatenate([begins * 2 * most + level, ends * 2 * most + most - level])
     order = np.lexsort((rank, np.concatenate([start, end])))
     # Starts are 0 to root - 1, ends follow one place later, as the run has a number too.
     moments: list[int] = np.where(order < len(start), order, order + 1).tolist()
     return moments
+
+
+def _at_the_end(start: Indexes, end: Indexes, within: Indexes, instant: Mask) -> Mask:
+    """What takes no time, at the very end of what it is in that does take time."""
+    root = len(start)
+    around = forest.nearest(np.where(within == root, NONE, within), ~instant)
+    last: Mask = instant & (around != NONE) & (start == end[around])
+    return last
 
 
 def _again(role: Indexes, spawn: Indexes) -> dict[int, list[int]]:

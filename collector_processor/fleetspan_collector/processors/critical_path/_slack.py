@@ -60,12 +60,9 @@ def _latest(graph: Graph) -> list[int]:
             room[thing] = min(room[thing], late + graph.last_ns[thing])
             for agent in graph.again.get(thing, ()):
                 room[agent] = min(room[agent], room[thing])
-            if thing not in graph.ended:
-                early[thing] = min(early[thing], late)
             continue
         thing, place = moment, graph.within[moment]
-        if thing in graph.ended:
-            early[thing] = min(early[thing], room[thing] - start[thing])
+        early[thing] = min(early[thing], room[thing] - start[thing])
         if graph.anchored[thing]:
             early[place] = min(early[place], early[thing])
             continue
