@@ -27,6 +27,8 @@ PARTS: Final = (
     "transcripts",
     "complexity",
     "analysis",
+    "cache",
+    "detection",
 )
 
 
