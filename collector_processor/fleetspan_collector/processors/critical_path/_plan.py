@@ -63,7 +63,7 @@ def plan_of(run: Run, graph: Graph, changes: Iterable[Change]) -> Plan:
                 _last(graph, plan, change)
             case Removed():
                 _remove(run, graph, plan, change)
-            case Parallel():
+            case Parallel() if change.agents:
                 _start_together(run, graph, plan, change)
             case Cheaper():
                 plan.models.update(dict.fromkeys(change.calls, change.model))
@@ -104,16 +104,18 @@ def _remove(run: Run, graph: Graph, plan: Plan, change: Removed) -> None:
 
 
 def _start_together(run: Run, graph: Graph, plan: Plan, change: Parallel) -> None:
-    """What starts together is what spawned the agents, or where one call did: they."""
+    """What moves is the call that spawned an agent, unless it spawned all; else the agent."""
     spawn = timeline_of(run).spawn
     calls = {int(spawn[agent]) for agent in change.agents}
-    if NONE in calls or len(calls) == 1:
-        movers = sorted(change.agents, key=lambda agent: (graph.start[agent], agent))
-    else:
-        things = (graph.first_tool + call for call in calls)
-        movers = sorted(things, key=lambda thing: (graph.start[thing], thing))
-    for thing in movers[1:]:
-        plan.together[thing] = movers[0]
+    movers = {
+        agent
+        if len(calls) == 1 or spawn[agent] == NONE
+        else graph.first_tool + int(spawn[agent])
+        for agent in change.agents
+    }
+    first, *others = sorted(movers, key=lambda thing: (graph.start[thing], thing))
+    for thing in others:
+        plan.together[thing] = first
 
 
 def _wait_less(run: Run, graph: Graph, plan: Plan, change: WithoutWait) -> None:

@@ -178,6 +178,30 @@ def test_siblings_without_spawn_calls() -> None:
     assert what_if(building.run(), Parallel((1, 2))).wall_s == 6.0
 
 
+def test_siblings_with_and_without_spawn_calls() -> None:
+    """What starts each of them moves: the call where there is one."""
+    building = Building()
+    building.agent("m", 0, 15)
+    building.agent("a", 0, 5, parent="m")
+    building.tool("m", 6, 9, call_id="s")
+    building.agent("b", 7, 15, parent="m", spawned_by="s")
+    assert what_if(building.run(), Parallel((1, 2))).wall_s == 9.0
+    assert what_if(building.run(), Parallel(())).saved_s == 0.0
+
+
+def test_what_takes_no_time_at_the_end_of_its_agent() -> None:
+    """It is still before that end, and saves nothing."""
+    building = Building()
+    building.agent("m", 0, 5)
+    building.agent("a", 0, 5, parent="m")
+    building.call("a", 5, 0)
+    building.agent("b", 5, 5)
+    run = building.run()
+    assert what_if(run, Lasts(0.0, call=0)).saved_s == 0.0
+    assert what_if(run, Lasts(2.0, call=0)).wall_s == 7.0
+    assert slack_of(run).calls_s.tolist() == [0.0]
+
+
 def test_a_background_agent_moves_with_its_spawn() -> None:
     """It ends the run: what was before its spawn call delays it, what was beside not."""
     building = Building()
