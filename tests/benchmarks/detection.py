@@ -54,7 +54,7 @@ LEAST_WITHIN: Final = 0.8
 MOST_FALSE: Final = 0.05
 MOST_ANY: Final = 0.10
 
-_FAULTS: Final[Mapping[str, int]] = {"full": 40, "quick": 20, "tiny": 6}
+_FAULTS: Final[Mapping[str, int]] = {"full": 40, "quick": 20, "tiny": 2}
 _REAL: Final = ("mini_swe", "capture")
 _MADE: Final = ("generated", "open")
 _COLUMNS: Final = (

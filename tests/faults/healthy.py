@@ -19,26 +19,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.faults import drawing, tasks
-from tests.faults.drawing import Conversation, Draw, Model, ToolKind, result_tokens, use
-from tests.faults.plan import (
-    Agent,
-    Call,
-    Child,
-    Join,
-    Pause,
-    Plan,
-    Row,
-    Spawn,
-    Step,
-    Together,
-    Tool,
-)
+from tests.faults.drawing import Draw, Model, use
+from tests.faults.plan import Agent, Plan, Tool
+from tests.faults.worker import Tools, Worker
 
 _START_NS: Final = 1_790_000_000_000_000_000
 _DAY_NS: Final = 86_400_000_000_000
-_COMPACTS_AT: Final = (48_000, 60_000)
-_RETRIES: Final = 0.01
-Tools = tuple[tuple[ToolKind, float], ...]
 _CODING: Final[Tools] = (
     (drawing.READ, 0.34),
     (drawing.GREP, 0.18),
@@ -57,7 +43,7 @@ _ANALYSING: Final[Tools] = ((drawing.QUERY, 0.6), (drawing.READ, 0.4))
 def coder(draw: Draw) -> Plan:
     """One agent that works on code for some minutes, and runs the tests as it goes."""
     model = draw.random.choice((drawing.SONNET, drawing.GPT, drawing.GEMINI))
-    worker = _Worker(
+    worker = Worker(
         draw, "coder", model, draw.random.choice(tasks.BUILDS), system=9_000
     )
     tests = draw.hash()
@@ -78,7 +64,7 @@ def coder(draw: Draw) -> Plan:
 def support(draw: Draw) -> Plan:
     """One agent that answers a question within seconds."""
     model = draw.random.choice((drawing.GPT_MINI, drawing.HAIKU, drawing.FLASH))
-    worker = _Worker(
+    worker = Worker(
         draw, "support", model, draw.random.choice(tasks.CHATS), system=2_500
     )
     worker.turns(draw.whole(2, 5), _ANSWERING, output=90)
@@ -91,7 +77,7 @@ def session(draw: Draw) -> Plan:
     Long enough to look stuck, too short for the cache to be lost.
     """
     model = draw.random.choice((drawing.SONNET, drawing.GPT, drawing.GEMINI))
-    worker = _Worker(draw, "assistant", model, draw.random.choice(tasks.BUILDS), 9_000)
+    worker = Worker(draw, "assistant", model, draw.random.choice(tasks.BUILDS), 9_000)
     prompts = draw.whole(2, 4)
     for number in range(prompts):
         worker.turns(draw.whole(4, 8), _CODING)
@@ -103,7 +89,7 @@ def session(draw: Draw) -> Plan:
 def research(draw: Draw) -> Plan:
     """A lead that has sub-agents search side by side and sums up what they say."""
     strong, middle, _ = draw.random.choice(drawing.FAMILIES)
-    lead = _Worker(
+    lead = Worker(
         draw, "research-lead", strong, draw.random.choice(tasks.QUESTIONS), system=8_000
     )
     lead.turns(draw.whole(1, 3), _READING)
@@ -120,7 +106,7 @@ def research(draw: Draw) -> Plan:
 def pipeline(draw: Draw) -> Plan:
     """Agents one after another, each of which needs what the one before has found."""
     strong, middle, _ = draw.random.choice(drawing.FAMILIES)
-    lead = _Worker(
+    lead = Worker(
         draw, "delivery-lead", middle, draw.random.choice(tasks.BUILDS), system=8_000
     )
     lead.turns(1, _CODING)
@@ -129,7 +115,7 @@ def pipeline(draw: Draw) -> Plan:
         ("builder", middle, (10, 18)),
         ("reviewer", strong, (5, 9)),
     ):
-        stage = _Worker(
+        stage = Worker(
             draw, name, model, draw.random.choice(tasks.BUILDS), system=7_000
         )
         stage.turns(draw.whole(*turns), _CODING)
@@ -141,20 +127,20 @@ def pipeline(draw: Draw) -> Plan:
 def nested(draw: Draw) -> Plan:
     """Three levels: leads of areas, each with workers of its own."""
     strong, middle, small = draw.random.choice(drawing.FAMILIES)
-    top = _Worker(
+    top = Worker(
         draw, "architect", strong, draw.random.choice(tasks.BUILDS), system=8_000
     )
     top.turns(2, _CODING)
     areas = []
     for _ in range(draw.whole(2, 3)):
-        area = _Worker(
+        area = Worker(
             draw, "area-lead", middle, draw.random.choice(tasks.BUILDS), system=7_000
         )
         area.turns(draw.whole(1, 3), _CODING)
         task = draw.random.choice(tasks.JOBS)
         workers = []
         for _ in range(draw.whole(2, 4)):
-            worker = _Worker(draw, "worker", small, task, system=6_000)
+            worker = Worker(draw, "worker", small, task, system=6_000)
             worker.turns(draw.whole(8, 14), _CODING)
             workers.append(worker.done(answer=400))
         area.spawn(workers)
@@ -168,13 +154,13 @@ def nested(draw: Draw) -> Plan:
 def background(draw: Draw) -> Plan:
     """An agent whose helpers work while it goes on; one may outlive it."""
     model = draw.random.choice((drawing.SONNET, drawing.GPT))
-    main = _Worker(
+    main = Worker(
         draw, "maintainer", model, draw.random.choice(tasks.BUILDS), system=9_000
     )
     main.turns(draw.whole(2, 4), _CODING)
     helpers = []
     for _ in range(draw.whole(2, 3)):
-        helper = _Worker(
+        helper = Worker(
             draw, "helper", model, draw.random.choice(tasks.JOBS), system=6_000
         )
         helper.turns(draw.whole(5, 12), _CODING)
@@ -189,14 +175,14 @@ def background(draw: Draw) -> Plan:
 def batch(draw: Draw) -> Plan:
     """Dozens of equal jobs, some at a time."""
     _, middle, small = draw.random.choice(drawing.FAMILIES)
-    lead = _Worker(
+    lead = Worker(
         draw, "batch-lead", middle, draw.random.choice(tasks.BUILDS), system=8_000
     )
     lead.turns(2, _CODING)
     jobs = []
     task = draw.random.choice(tasks.JOBS)
     for _ in range(draw.whole(16, 32)):
-        job = _Worker(draw, "porter", small, task, system=5_000)
+        job = Worker(draw, "porter", small, task, system=5_000)
         job.turns(draw.whole(4, 8), _CODING)
         jobs.append(job.done(answer=250))
     lead.spawn(jobs, at_once=draw.whole(6, 10), output=2_500)
@@ -207,13 +193,13 @@ def batch(draw: Draw) -> Plan:
 def scripted(draw: Draw) -> Plan:
     """A program that starts agents side by side, without a tool call of anybody."""
     model = draw.random.choice((drawing.GPT, drawing.GEMINI))
-    lead = _Worker(
+    lead = Worker(
         draw, "report-writer", model, draw.random.choice(tasks.QUESTIONS), system=3_000
     )
     lead.turns(1, _ANALYSING)
     analysts = []
     for _ in range(draw.whole(3, 6)):
-        analyst = _Worker(
+        analyst = Worker(
             draw, "analyst", model, draw.random.choice(tasks.PARTS), system=3_500
         )
         analyst.turns(draw.whole(5, 9), _ANALYSING)
@@ -246,140 +232,10 @@ def healthy(seed: object, kind: str = "") -> Plan:
     return KINDS[kind or draw.random.choice(list(KINDS))](draw)
 
 
-class _Worker:
-    """An agent in the making.
-
-    Args:
-        draw: Chance.
-        name: Of the agent, and its type.
-        model: Its model.
-        task: What it was asked to do.
-        system: Tokens of system prompt, tools and task.
-    """
-
-    def __init__(self, draw: Draw, name: str, model: Model, task: str, system: int):
-        self._draw = draw
-        self._model = model
-        self._talk = Conversation(
-            draw,
-            model,
-            round(draw.around(system, 0.1)),
-            compacts_at=draw.whole(*_COMPACTS_AT),
-        )
-        self._steps: list[Step] = []
-        self._row: Row = {
-            "AgentId": draw.id("agent"),
-            "SpanId": draw.span_id(),
-            "Name": name,
-            "Type": name,
-            "Model": model.name,
-            "Task": task,
-        }
-
-    def turn(self, tools: list[Tool], output: float = 160) -> None:
-        """Add a call and the tools that it asked for."""
-        if self._draw.chance(_RETRIES):
-            refused, wait = _refusal(self._draw, self._model)
-            self._steps += [refused, wait]
-        self._steps.append(self._talk.call(max(15, round(self._around(output)))))
-        if len(tools) == 1:
-            self._steps.append(tools[0])
-        else:
-            self._steps.append(Together(tools=tools))
-        for tool in tools:
-            self._talk.hears(result_tokens(tool) + 30)
-
-    def turns(self, count: int, kinds: Tools, output: float = 160) -> None:
-        """Add turns with tools of some kinds, now and then two at once."""
-        for _ in range(count):
-            chosen = self._draw.random.choices(
-                [kind for kind, _ in kinds],
-                [weight for _, weight in kinds],
-                k=2 if self._draw.chance(0.15) else 1,
-            )
-            self.turn([use(self._draw, kind) for kind in chosen], output)
-
-    def spawn(
-        self,
-        agents: list[Agent],
-        *,
-        at_once: int = 0,
-        output: float = 500,
-        in_background: bool = False,
-        by_tool: bool = True,
-    ) -> None:
-        """Add a call that starts agents, and wait for them."""
-        if by_tool:
-            self._steps.append(self._talk.call(round(self._around(output))))
-        self._steps.append(
-            Spawn(
-                children=[self._child(agent, by_tool) for agent in agents],
-                at_once=at_once,
-                apart_s=self._draw.between(0.05, 0.6),
-                background=in_background,
-            )
-        )
-        self._talk.hears(300 * len(agents))
-
-    def listens(self) -> None:
-        """Answer, and wait for what a person says next."""
-        self._steps.append(self._talk.call(round(self._around(350)), "end_turn"))
-        self._steps.append(Pause(seconds=self._draw.between(20.0, 240.0)))
-        self._row["Activations"] = int(self._row.get("Activations", 1)) + 1
-        self._talk.hears(self._draw.whole(20, 200))
-
-    def join(self) -> None:
-        """Wait for what works in the background."""
-        self._steps.append(self._talk.call(60))
-        self._steps.append(Join(row=self._named("TaskOutput", 2_000)))
-        self._talk.hears(500)
-
-    def done(self, answer: float) -> Agent:
-        """Return the agent, which ends with an answer of about so many tokens."""
-        self._steps.append(self._talk.call(round(self._around(answer)), "end_turn"))
-        return Agent(row=self._row, steps=self._steps)
-
-    def _child(self, agent: Agent, by_tool: bool) -> Child:
-        spawn = self._named("Task", 1_200) if by_tool else None
-        return Child(
-            agent=agent,
-            spawn=spawn,
-            queue_s=self._draw.between(0.02, 0.3) if by_tool else 0.0,
-        )
-
-    def _named(self, tool: str, size: int) -> Row:
-        return {
-            "ToolCallId": self._draw.id("tool"),
-            "SpanId": self._draw.span_id(),
-            "Tool": tool,
-            "ArgumentsHash": self._draw.hash(),
-            "ResultHash": self._draw.hash(),
-            "ResultBytes": size,
-        }
-
-    def _around(self, tokens: float) -> float:
-        return self._draw.around(tokens, 0.6)
-
-
-def _researcher(draw: Draw, model: Model, task: str) -> _Worker:
-    worker = _Worker(draw, "researcher", model, task, system=5_000)
+def _researcher(draw: Draw, model: Model, task: str) -> Worker:
+    worker = Worker(draw, "researcher", model, task, system=5_000)
     worker.turns(draw.whole(7, 13), _READING)
     return worker
-
-
-def _refusal(draw: Draw, model: Model) -> tuple[Call, Pause]:
-    """Return a call that was refused at once, and the second or two until the next."""
-    refused = Call(
-        seconds=draw.between(0.2, 0.8),
-        row={
-            "CallId": draw.id("call"),
-            "SpanId": draw.span_id(),
-            "Model": model.name,
-            "Provider": model.provider,
-            "Error": "529 overloaded_error",
-        },
-    )
-    return refused, Pause(seconds=draw.between(0.8, 2.5))
 
 
 def _same(draw: Draw, tool: Tool) -> Tool:

@@ -57,33 +57,27 @@ def case(
     if planted is None:
         return None
     healthy_rows = layout.rows_of(planted.healthy)
-    faulty_rows = layout.rows_of(planted.faulty)
-    healthy = layout.make(planted.healthy, healthy_rows, baselines=baselines)
-    seen, judged = planted.seen, planted.judged
+    rows, seen = layout.rows_of(planted.faulty), planted.seen
     if detector in _LIVE and draw.chance(0.25):
-        seen, judged = _while_it_goes_on(faulty_rows, planted), ()
-    if seen is None:
-        faulty = layout.make(planted.faulty, faulty_rows, baselines=baselines)
-        seconds = layout.wall_s(faulty_rows) - layout.wall_s(healthy_rows)
-        usd = layout.usd(faulty) - layout.usd(healthy)
-    else:
-        faulty = layout.make(
-            planted.faulty,
-            seen.rows,
-            now_ns=seen.now_ns,
-            status=seen.status,
-            baselines=baselines,
-        )
-        seconds, usd = 0.0, 0.0
+        seen = _while_it_goes_on(rows, planted)
+    healthy = layout.make(planted.healthy, healthy_rows, baselines=baselines)
+    faulty = layout.make(
+        planted.faulty,
+        seen.rows if seen else rows,
+        now_ns=seen.now_ns if seen else None,
+        baselines=baselines,
+    )
+    # What a run would have cost that is not over, or not told of as it was, is not known.
+    known = seen is None
     truth = Truth(
         detector=detector,
         variant=planted.variant,
         agents=frozenset(planted.agents),
         calls=frozenset(planted.calls),
         tools=frozenset(planted.tools),
-        seconds=seconds,
-        usd=usd,
-        judged=judged,
+        seconds=layout.wall_s(rows) - layout.wall_s(healthy_rows) if known else 0.0,
+        usd=layout.usd(faulty) - layout.usd(healthy) if known else 0.0,
+        judged=planted.judged if known else (),
     )
     return Case(origin=base.origin, healthy=healthy, faulty=faulty, truth=truth)
 

@@ -65,7 +65,6 @@ def make(
     rows: Rows,
     *,
     now_ns: int | None = None,
-    status: str = "",
     baselines: Baselines | None = None,
 ) -> Run:
     """Make a run of rows, and price its calls.
@@ -74,25 +73,23 @@ def make(
         plan: Which run it is.
         rows: Its rows.
         now_ns: The present; None for a second after the last end.
-        status: Of the run; ``""`` for what the main agent's row says.
         baselines: What has been usual.
     """
     start_ns, last_ns = span_ns(rows)
-    said = status or str(rows.agents[0]["Status"])
+    said = str(rows.agents[0]["Status"])
     calls = _priced(table(rows.calls, schema.LLM_CALLS, "CallId"))
     costs = [usd for usd in calls["CostUsd"].to_pylist() if usd is not None]
-    facts = RunFacts(
-        run_id=plan.run_id,
-        name=plan.name,
-        status=said,
-        start_ns=start_ns,
-        end_ns=None if said in _NEVER_ENDED else last_ns,
-        last_activity_ns=last_ns,
-        cost_usd=sum(costs) if costs else None,
-        version=1,
-    )
     return make_run(
-        facts,
+        RunFacts(
+            run_id=plan.run_id,
+            name=plan.name,
+            status=said,
+            start_ns=start_ns,
+            end_ns=None if said in _NEVER_ENDED else last_ns,
+            last_activity_ns=last_ns,
+            cost_usd=sum(costs) if costs else None,
+            version=1,
+        ),
         agents=table(rows.agents, schema.AGENTS, "AgentId"),
         llm_calls=calls,
         tool_calls=table(rows.tools, schema.TOOL_CALLS, "ToolCallId"),

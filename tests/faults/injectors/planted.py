@@ -19,12 +19,10 @@ class Seen:
     Attributes:
         rows: Its rows.
         now_ns: The present, Unix nanoseconds; None for after its end.
-        status: Status of the run; ``""`` for that of its topmost agent.
     """
 
     rows: Rows
     now_ns: int | None = None
-    status: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Final
 from tests.faults.drawing import Draw
 from tests.faults.injectors.planted import Planted, Seen, find
 from tests.faults.layout import as_seen, rows_of, span_ns
-from tests.faults.plan import Agent, Call, Pause, Plan, Tool
+from tests.faults.plan import Agent, Call, Pause, Plan, Row, Tool
 
 _SILENT_S: Final = (1_800.0, 3 * 3_600.0)
 _EVER_S: Final = 30 * 86_400.0
@@ -43,14 +43,9 @@ def stuck_agent(draw: Draw, plan: Plan) -> Planted | None:
     rows = rows_of(faulty)
     seen = as_seen(rows, rows.agents[0]["StartTime"] + round(_EVER_S / 2 * 1e9))
     if variant == "abandoned":
-        left = ("running",)
-        seen.agents = [
-            row | {"Status": "abandoned"} if row["Status"] in left else row
-            for row in seen.agents
-        ]
+        seen.agents = [_left(row) for row in seen.agents]
     _, last_ns = span_ns(seen)
-    silent_s = draw.between(*_SILENT_S)
-    now_ns = last_ns + round(silent_s * 1e9)
+    now_ns = last_ns + round(draw.between(*_SILENT_S) * 1e9)
     return Planted(
         variant=variant,
         healthy=plan,
@@ -60,6 +55,10 @@ def stuck_agent(draw: Draw, plan: Plan) -> Planted | None:
         judged=(),
         seen=Seen(rows=seen, now_ns=now_ns),
     )
+
+
+def _left(row: Row) -> Row:
+    return row | {"Status": "abandoned"} if row["Status"] == "running" else row
 
 
 def _places(agent: Agent) -> list[int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Final
 
 from tests.faults.drawing import Draw
 from tests.faults.injectors.planted import Planted, find
-from tests.faults.plan import Agent, Call, Pause, Plan, Row, Step, Tool
+from tests.faults.plan import Agent, Call, Pause, Plan, Step, Tool
 from tests.faults.tokens import caches, priced_calls, read_again
 
 _LIMITS: Final = (
@@ -79,41 +80,22 @@ def retry_storm(draw: Draw, plan: Plan) -> Planted | None:
     faulty = copy.deepcopy(plan)
     agent = find(faulty, agent.id)
     count = round(draw.between(*_ATTEMPTS))
-    pause_s = draw.between(0.2, 2.0)
     if variant == "one call":
         return _within_one_call(draw, plan, faulty, agent, count)
-    steps: list[Step] = []
+    pause_s = draw.between(0.2, 2.0)
+    victim: Call | Tool
     if variant == "tool":
-        victim: Call | Tool = draw.random.choice(_single_tools(agent))
-        error = draw.random.choice(_BREAKS)
-        failed_row: Row = {"Success": 0, "Error": error, "ResultHash": ""}
-        seconds = draw.between(0.3, 4.0)
+        victim = draw.random.choice(_single_tools(agent))
+        failed: Sequence[Call | Tool] = _failed_tools(draw, victim, count)
     else:
         victim = draw.random.choice(priced_calls(agent)[1:])
-        seconds = draw.between(0.5, 5.0)
-        error = draw.random.choice(_BREAKS)
-    failed: list[Call | Tool] = []
-    for _ in range(count):
-        took = draw.around(seconds, 0.2)
-        if isinstance(victim, Tool):
-            row = victim.row | failed_row | {"ResultBytes": 100}
-            row |= {"ToolCallId": draw.id("tool"), "SpanId": draw.span_id()}
-            failed.append(Tool(seconds=took, row=row))
-        else:
-            attempt = _refused(draw, victim, error, took)
-            if variant == "billed calls":
-                # The stream broke after the input had been read: that is paid for, and
-                # from then on in the cache.
-                attempt.row |= {
-                    name: value
-                    for name, value in victim.row.items()
-                    if name.endswith("Tokens")
-                }
-                attempt.row["OutputTokens"] = draw.whole(0, 40)
-                if caches(agent):
-                    read_again(victim.row)
-            failed.append(attempt)
-        steps += [failed[-1], Pause(seconds=draw.around(pause_s, 0.3))]
+        calls = _failed_calls(draw, victim, count)
+        if variant == "billed calls":
+            _bill(draw, agent, victim, calls)
+        failed = calls
+    steps: list[Step] = []
+    for each in failed:
+        steps += [each, Pause(seconds=draw.around(pause_s, 0.3))]
     at = agent.steps.index(victim)
     agent.steps[at:at] = steps
     return Planted(
@@ -124,6 +106,38 @@ def retry_storm(draw: Draw, plan: Plan) -> Planted | None:
         calls=[step.row["CallId"] for step in failed if isinstance(step, Call)],
         tools=[step.row["ToolCallId"] for step in failed if isinstance(step, Tool)],
     )
+
+
+def _failed_tools(draw: Draw, victim: Tool, count: int) -> list[Tool]:
+    seconds, error = draw.between(0.3, 4.0), draw.random.choice(_BREAKS)
+    outcome = {"Success": 0, "Error": error, "ResultHash": "", "ResultBytes": 100}
+    return [
+        Tool(
+            seconds=draw.around(seconds, 0.2),
+            row=victim.row
+            | outcome
+            | {"ToolCallId": draw.id("tool"), "SpanId": draw.span_id()},
+        )
+        for _ in range(count)
+    ]
+
+
+def _failed_calls(draw: Draw, victim: Call, count: int) -> list[Call]:
+    seconds, error = draw.between(0.5, 5.0), draw.random.choice(_BREAKS)
+    return [
+        _refused(draw, victim, error, draw.around(seconds, 0.2)) for _ in range(count)
+    ]
+
+
+def _bill(draw: Draw, agent: Agent, victim: Call, failed: Sequence[Call]) -> None:
+    """Let the stream break after the input was read: it is paid for, and then cached."""
+    for attempt in failed:
+        tokens = {
+            name: value for name, value in victim.row.items() if name.endswith("Tokens")
+        }
+        attempt.row |= tokens | {"OutputTokens": draw.whole(0, 40)}
+        if caches(agent):
+            read_again(victim.row)
 
 
 def _within_one_call(
