@@ -104,7 +104,8 @@ def explain(source: Asks, run_id: str, now_ns: int) -> Explanation | None:
     run = rows.run
     findings = read_findings(source, run_id=run_id)
     wall = run["wall_s"]
-    if wall is None:
+    # An end before the start is no length.
+    if wall is None or wall < 0:
         end_ns = now_ns if run["status"] == "running" else run["last_ns"]
         wall = max(0.0, (end_ns - run["start_ns"]) / 1e9)
     whole = Whole(seconds=wall, usd=run["cost_usd"])

@@ -140,7 +140,7 @@ def make_review(source: Asks, span: Span, against: Span | None, now_ns: int) -> 
     """
     phase = read_phase(source, span)
     before = None if against is None else read_phase(source, against)
-    wall, cost = phase.runs.floats("wall_s"), phase.runs.floats("cost_usd")
+    wall, cost = _lengths(phase), phase.runs.floats("cost_usd")
     return Review(
         made_ns=now_ns,
         span=span,
@@ -167,6 +167,12 @@ def _earlier(before: Phase, phase: Phase) -> Earlier:
     )
 
 
+def _lengths(phase: Phase) -> noise.Floats:
+    """Return how long runs took; an end before the start is no length."""
+    wall = phase.runs.floats("wall_s")
+    return np.where(wall >= 0, wall, np.nan)
+
+
 def _runs(phase: Phase, order: noise.Floats) -> list[RunLine]:
     """Return the first runs in an order; those where it is not known are left out."""
     rows = np.argsort(order, kind="stable")[:_LISTED]
@@ -175,7 +181,7 @@ def _runs(phase: Phase, order: noise.Floats) -> list[RunLine]:
 
 def _run(phase: Phase, row: int) -> RunLine:
     runs = phase.runs
-    wall, cost = (float(runs.floats(name)[row]) for name in ("wall_s", "cost_usd"))
+    wall, cost = float(_lengths(phase)[row]), float(runs.floats("cost_usd")[row])
     return RunLine(
         **{name: str(runs.strings(name)[row]) for name in _RUN_FIELDS},
         started_at=rfc3339(int(runs.integers("start_ns")[row])),

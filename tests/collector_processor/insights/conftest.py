@@ -9,6 +9,7 @@ import pytest
 from fleetspan_collector.cli._source import LocalSource
 from fleetspan_collector.store.reader import StoreReader
 from tests.collector_processor.embedded import Embedded, embedded
+from tests.collector_processor.insights.provider import Provider, providing
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +43,10 @@ def over_store(source: LocalSource, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         name = f"fleetspan_collector.cli.{module}.open_source"
         monkeypatch.setattr(name, open_it)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A provider of models of its own for each test."""
+    with providing() as answering:
+        yield answering

@@ -181,7 +181,7 @@ class Stored:
 
     def _time(self, seconds: float) -> str:
         nanoseconds = self._start_ns + round(seconds * 1e9)
-        return f"{nanoseconds // 1_000_000_000}.{nanoseconds % 1_000_000_000:09d}"
+        return f"{nanoseconds // 1_000_000_000:010d}.{nanoseconds % 1_000_000_000:09d}"
 
 
 def _insert(store: Embedded, table: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from fleetspan_collector.insights.findings import FindingRow
 from fleetspan_collector.insights.phase import Span
 from tests.collector_processor.embedded import Embedded
 from tests.collector_processor.insights.planted_fleet import planted_fleet
+from tests.collector_processor.insights.provider import openai_answer
 from tests.collector_processor.insights.stored import Stored, empty
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("over_store", "rows")]
@@ -280,6 +281,28 @@ class TestReview:
         assert command("review", *PHASE, "--to", str(path)) == ""
         assert path.read_text().startswith(begins)
         assert command.err == f"written to {path}\n"
+
+    def test_paragraph(self, command, provider, monkeypatch, tmp_path, caplog):
+        """A model's paragraph is in every form, escaped, and marked as not ours."""
+        provider.body = openai_answer("Searches are <b>slower</b>.")
+        monkeypatch.setenv("MY_KEY", "sk-1")
+        caplog.set_level("DEBUG")
+        url = provider.url("/v1/chat/completions")
+        asked = ("--narrate", url, "--model", "m-1", "--key-from", "MY_KEY")
+        page = tmp_path / "review.html"
+        command("review", *PHASE, *asked, "--to", str(page))
+        html = page.read_text()
+        assert "<p>Searches are &lt;b&gt;slower&lt;/b&gt;.</p>" in html
+        assert "This paragraph was written by m-1" in html
+        document = command.json("review", *PHASE, *asked)
+        assert document["narrative"] == {
+            "model": "m-1",
+            "text": "Searches are <b>slower</b>.",
+        }
+        assert [headers["authorization"] for _, headers, _ in provider.asked] == [
+            *("Bearer sk-1", "Bearer sk-1"),
+        ]
+        assert "sk-1" not in html + json.dumps(document) + caplog.text + command.err
 
     def test_model_that_is_not_there(self, command, caplog):
         """A model that does not answer is a warning, and the review is whole."""

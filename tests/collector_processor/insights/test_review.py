@@ -147,6 +147,26 @@ class TestFigures:
         assert review.ledger is None
         assert (review.together.seconds, review.together.usd) == (None, None)
 
+    def test_ends_before_starts(self, reviewed):
+        """An end before the start is no length, and is not the shortest run either."""
+        rows = Stored()
+        rows.run("r1", seconds=10.0)
+        rows.run("r2", at=50.0, seconds=-40.0, LastActivity="1790000050.0")
+        review = reviewed(rows, BEFORE, None)
+        assert (review.figures.runs, review.figures.wall_s) == (2, 10.0)
+        assert [run.run_id for run in review.fastest] == ["r1"]
+
+    def test_far_away(self, reviewed):
+        """A run of 2100 is reviewed like others."""
+        rows = Stored(start_ns=4_102_444_800 * 10**9)
+        rows.run("r1", seconds=10.0, CostUsd=1.0)
+        rows.agent("r1", "main")
+        rows.call("r1", "main")
+        span = Span(since_ns=0, until_ns=4_200_000_000 * 10**9)
+        review = reviewed(rows, span, None)
+        assert (review.figures.runs, review.figures.wall_s) == (1, 10.0)
+        assert [part.usd for part in review.parts["model"]] == [0.01]
+
     def test_month(self, reviewed):
         """A rate for 30 days is told of phases of a day and longer."""
         rows = Stored()
