@@ -27,6 +27,9 @@ _REMEMBERED: Final = 100_000
 """Snapshots of which is known what they were written from; beyond, the oldest is
 forgotten, and written again when its run changes."""
 
+_MOST_LEFT: Final = 2000
+"""Runs that wait while the store fails; more than one batch of them."""
+
 _RUNS_AT_ONCE: Final = 20
 """Runs whose raw rows are read together: bounds their memory."""
 
@@ -68,11 +71,22 @@ class Capturer:
         self._settings = settings
         self._clock = clock
         self._requests = Requests(engine)
+        self._left: list[Run] = []
         self._written: OrderedDict[str, tuple[object, ...]] = OrderedDict()
 
     def analysed(self, runs: Sequence[Run], written: object = None) -> None:
-        """Take what there is to take of runs that were just analysed."""
-        self.capture(runs)
+        """Take what there is to take of runs that were just analysed.
+
+        What the store did not take is tried again with the next ones.
+
+        Raises:
+            ClickHouseError: When the store fails.
+        """
+        latest = {(run.facts.tenant, run.facts.run_id): run for run in self._left}
+        latest |= {(run.facts.tenant, run.facts.run_id): run for run in runs}
+        self._left = list(latest.values())[-_MOST_LEFT:]
+        self.capture(self._left)
+        self._left = []
 
     def capture(self, runs: Sequence[Run]) -> int:
         """Take the snapshots of some runs.

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import Any, Final
 
 import pytest
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.snapshots.capture import Capturer, snapshot_id
@@ -165,6 +166,21 @@ def test_a_run_that_ended_after_all_is_not_abandoned(store: Embedded) -> None:
     captures.take(store, hooks[20:], tenant="ended")
     assert capturer.capture(runs_of(store, "ended", now_ns=now_ns, idle_s=900.0)) == 0
     assert snapshots(store, "ended") == []
+
+
+def test_what_the_store_did_not_take_is_tried_again(store: Embedded) -> None:
+    """A table that is away for a while costs no snapshot."""
+    captures.take(store, captures.deliveries("resume", "hooks"), tenant="away")
+    capturer = Capturer(store.engine, ProcessorSettings())
+    table = "otel.stored_snapshots"
+    store.engine.command(f"RENAME TABLE {table} TO {table}_away")
+    try:
+        with pytest.raises(ClickHouseError):
+            capturer.analysed(runs_of(store, "away"))
+    finally:
+        store.engine.command(f"RENAME TABLE {table}_away TO {table}")
+    capturer.analysed([])
+    assert [row["Trigger"] for row in snapshots(store, "away")] == ["compaction"]
 
 
 def test_nothing_at_all(store: Embedded) -> None:

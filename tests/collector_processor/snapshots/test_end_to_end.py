@@ -29,6 +29,17 @@ with fleetspan.run("nightly", id=sys.argv[1], session="s-1"):
         with fleetspan.tool("search"):
             print(fleetspan.snapshot(state, name="plan", reason="half way"))
 """
+_FAN_OUT: Final = """
+import contextlib, sys, fleetspan
+with contextlib.ExitStack() as stack:
+    stack.enter_context(fleetspan.run("nightly", id="fan-out"))
+    stack.enter_context(fleetspan.agent("lead"))
+    for number in range(11):
+        stack.enter_context(fleetspan.agent("helper"))
+    stack.enter_context(fleetspan.tool("search"))
+    print(fleetspan.snapshot({"step": 7}), flush=True)
+    sys.stdin.read()
+"""
 
 
 def _state_hash() -> str:
@@ -106,6 +117,36 @@ def test_a_hundred_megabytes_survive_kill_9_and_are_stored_once(
     )
     assert [each["name"] for each in shown["agents"]] == ["planner"]
     assert [each["tool"] for each in shown["running_tools"]] == ["search"]
+
+
+def test_a_run_that_still_goes_on(tmp_path: Path) -> None:
+    """Every tenth agent makes one while the run is at work, and so does the program."""
+    data = tmp_path / "data"
+    with Collector(data) as collector:
+        program = subprocess.Popen(
+            [sys.executable, "-c", _FAN_OUT],
+            env=environment(
+                FLEETSPAN_ENDPOINT=f"http://{collector.endpoint('otlp_http')}"
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert program.stdin is not None
+        assert program.stdout is not None
+        taken = program.stdout.readline().strip()
+        poll(
+            lambda: len(_listed(collector, "RunId = 'fan-out' AND RunOpen = 1")) == 2,
+            "both are there",
+        )
+        rows = _listed(collector, "RunId = 'fan-out'")
+        found = {row["Trigger"]: row for row in rows}
+        assert (found["agents"]["Place"], found["agents"]["Agents"]) == ("1", 10)
+        asked = found["sdk"]
+        assert (asked["SnapshotId"], asked["Agents"]) == (taken, 12)
+        assert (asked["AgentsRunning"], asked["ToolsRunning"]) == (12, 1)
+        program.communicate("", timeout=60)
+        assert program.returncode == 0
 
 
 def test_a_killed_session_has_a_hand_off(tmp_path: Path) -> None:
