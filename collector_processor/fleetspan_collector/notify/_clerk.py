@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from fleetspan_collector.notify._attempt import Attempt
 from fleetspan_collector.notify._notice import Notice, findings_of, summaries_of
 from fleetspan_collector.notify._pending import MOST_NOTICES
 from fleetspan_collector.notify._record import Record
-from fleetspan_collector.notify._worker import Attempt, Worker
+from fleetspan_collector.notify._worker import Worker
 from fleetspan_collector.notify.batch import AnalysisBatch
 from fleetspan_collector.notify.metrics import NotifyMetrics
 

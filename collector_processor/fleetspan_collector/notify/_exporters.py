@@ -8,6 +8,7 @@ the same again can help, and how many records the receiver has not taken.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (
     OTLPLogExporter as GrpcLogExporter,
 )
+from opentelemetry.exporter.otlp.proto.grpc.exporter import OTLPExporterMixin
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
     OTLPMetricExporter as GrpcMetricExporter,
 )
@@ -81,6 +83,7 @@ _OF_THE_PROTOCOL: Final = frozenset({"content-type", "content-encoding", "user-a
 
 def log_sender(protocol: str, endpoint: str, headers: dict[str, str]) -> LogSender:
     """A sender for one of the protocols of OTLP, with these headers and no others."""
+    _quiet()
     headers = _ALWAYS | headers
     if protocol == "grpc":
         return _GrpcLogs(endpoint, headers)
@@ -91,6 +94,7 @@ def metric_exporter(
     protocol: str, endpoint: str, headers: dict[str, str]
 ) -> MetricExporter:
     """An exporter of metrics, likewise."""
+    _quiet()
     headers = _ALWAYS | headers
     if protocol == "grpc":
         return GrpcMetricExporter(endpoint=endpoint, headers=headers, timeout=TIMEOUT_S)
@@ -100,6 +104,12 @@ def metric_exporter(
         timeout=TIMEOUT_S,
         session=_Session(headers),
     )
+
+
+def _quiet() -> None:
+    """Leave the log to us: an exporter writes a line about each attempt that fails."""
+    for kind in (HttpLogExporter, HttpMetricExporter, OTLPExporterMixin):
+        logging.getLogger(kind.__module__).setLevel(logging.CRITICAL)
 
 
 class _Session(requests.Session):

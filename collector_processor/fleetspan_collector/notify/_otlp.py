@@ -168,6 +168,7 @@ class _Counted(MetricExporter):
         super().__init__()
         self._exporter = exporter
         self._metrics = metrics
+        self._failing = False
 
     def export(
         self,
@@ -176,8 +177,13 @@ class _Counted(MetricExporter):
         **options: Any,
     ) -> MetricExportResult:
         result = self._exporter.export(metrics_data, timeout_millis, **options)
-        if result is not MetricExportResult.SUCCESS:
+        failed = result is not MetricExportResult.SUCCESS
+        if failed:
             self._metrics.metric_failures.inc()
+        if failed is not self._failing:
+            self._failing = failed
+            how = "cannot be exported for now" if failed else "are exported again"
+            logger.log(logging.WARNING if failed else logging.INFO, "metrics %s", how)
         return result
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:

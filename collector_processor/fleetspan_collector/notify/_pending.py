@@ -93,7 +93,8 @@ class Pending:
 
     def put_back(self, waiting: Waiting, due_s: float) -> None:
         """Keep what is to be tried again, unless there is something newer of it."""
-        if waiting.notice.key not in self._waiting:
+        current = self._waiting.get(waiting.notice.key)
+        if current is None or current[1].notice.level < waiting.notice.level:
             self._put(waiting, due_s)
 
     def take(self, now_s: float, most: int) -> list[Waiting]:

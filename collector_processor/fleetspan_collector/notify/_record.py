@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from fleetspan_collector.notify._attempt import Attempt
 from fleetspan_collector.notify._destination import Wanted
 from fleetspan_collector.notify._notice import Key, Notice, findings_of, summaries_of
-from fleetspan_collector.notify._worker import Attempt
 from fleetspan_collector.notify.batch import plain_rows
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from fleetspan_collector.notify._attempt import Attempt, Backoff
 from fleetspan_collector.notify._destination import (
     FINAL,
     Destination,
@@ -24,49 +23,6 @@ logger = logging.getLogger("fleetspan.notify")
 
 _MOST_RETRY_AFTER_S: Final = 900.0
 _LOOK_FOR_OLD_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """How long to wait between attempts, in seconds: twice as long each time, jittered.
-
-    Attributes:
-        first_s: After the first failure.
-        most_s: At most.
-    """
-
-    first_s: float = 1.0
-    most_s: float = 300.0
-
-    def wait_s(self, failures: int) -> float:
-        """Seconds to wait after so many failures."""
-        longest = min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 30))
-        return longest * random.uniform(0.75, 1.25)  # noqa: S311 - only spreads load
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """An attempt to tell a destination, for the record.
-
-    Attributes:
-        destination: Its name.
-        notices: What it was told; several when a whole batch failed.
-        number: Number of the attempt, from 1.
-        at_ns: When it began, Unix nanoseconds.
-        seconds: How long it took.
-        outcome: What became of it.
-        code: HTTP status or exit code.
-        answer: Beginning of the answer.
-    """
-
-    destination: str
-    notices: tuple[Notice, ...]
-    number: int
-    at_ns: int
-    seconds: float
-    outcome: Outcome
-    code: int | None
-    answer: str
 
 
 class Worker:
@@ -97,6 +53,7 @@ class Worker:
         self._news = threading.Condition()
         self._stopping = False
         self._failures = 0
+        self._failing = False
         self._not_before_s = 0.0
         self._look_for_old_s = 0.0
         self._thread = threading.Thread(
@@ -177,8 +134,11 @@ class Worker:
                 self._expire(now_s)
                 if now_s >= self._not_before_s:
                     taken = self._pending.take(now_s, self.destination.together)
+                    fresh = self._not_too_old(taken)
+                    if fresh:
+                        return fresh
                     if taken:
-                        return taken
+                        continue
                 due_s = self._pending.next_due_s()
                 if due_s is None:
                     self._news.wait()
@@ -188,14 +148,22 @@ class Worker:
             return []
 
     def _expire(self, now_s: float) -> None:
-        if now_s < self._look_for_old_s:
-            return
-        self._look_for_old_s = now_s + _LOOK_FOR_OLD_S
-        now_ns = time.time_ns()
-        old = self._pending.older_than(now_ns - self._keep_ns)
+        """Give up what is too old, now and then: it may not be due for a long time."""
+        if now_s >= self._look_for_old_s:
+            self._look_for_old_s = now_s + _LOOK_FOR_OLD_S
+            self._not_too_old(self._pending.older_than(self._oldest_ns()))
+
+    def _not_too_old(self, taken: Sequence[Waiting]) -> list[Waiting]:
+        oldest_ns = self._oldest_ns()
+        old = [each for each in taken if each.notice.made_ns < oldest_ns]
         verdict = Verdict(outcome=Outcome.EXPIRED, answer="too old to be told")
         if old:
+            now_ns = time.time_ns()
             self._record([self._attempt([each], now_ns, 0.0, verdict) for each in old])
+        return [each for each in taken if each.notice.made_ns >= oldest_ns]
+
+    def _oldest_ns(self) -> int:
+        return time.time_ns() - self._keep_ns
 
     def _tell(self, taken: Sequence[Waiting]) -> None:
         notices = [each.notice for each in taken]
@@ -218,6 +186,7 @@ class Worker:
                 if verdict.outcome is Outcome.RETRY:
                     again = Waiting(each.notice, each.attempts + 1)
                     self._pending.put_back(again, self._due_s(again, verdict))
+        self._log([verdict for _, verdict in settled])
         self._record(self._attempts(settled, at_ns, seconds))
 
     def _settled(self, waiting: Waiting, verdict: Verdict) -> Verdict:
@@ -249,6 +218,19 @@ class Worker:
         else:
             self._failures = 0
         self._not_before_s = now_s + min(asked_s, _MOST_RETRY_AFTER_S)
+
+    def _log(self, verdicts: Sequence[Verdict]) -> None:
+        """Say when it begins to fail, and when it works again; each failure is counted."""
+        bad = [each for each in verdicts if each.outcome is not Outcome.DELIVERED]
+        if self._stopping or self._failing == bool(bad):
+            return
+        self._failing = bool(bad)
+        name = self.destination.name
+        if bad:
+            code = "" if bad[0].code is None else f"{bad[0].code} "
+            logger.warning("%s is not told: %s%r", name, code, bad[0].answer[:200])
+        else:
+            logger.info("%s is told again", name)
 
     def _due_s(self, again: Waiting, verdict: Verdict) -> float:
         wait_s = 0.0 if verdict.unreachable else self._backoff.wait_s(again.attempts)

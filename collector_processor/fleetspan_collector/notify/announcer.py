@@ -25,13 +25,14 @@ import prometheus_client
 from fleetspan_collector._errors import UsageError
 from fleetspan_collector.config import Endpoint, Settings
 from fleetspan_collector.config._hook import Hook
+from fleetspan_collector.notify._attempt import Backoff
 from fleetspan_collector.notify._clerk import Clerk
 from fleetspan_collector.notify._command import Command
 from fleetspan_collector.notify._destination import Destination
 from fleetspan_collector.notify._figures import Figures
 from fleetspan_collector.notify._record import Record
 from fleetspan_collector.notify._webhook import Webhook
-from fleetspan_collector.notify._worker import Backoff, Worker
+from fleetspan_collector.notify._worker import Worker
 from fleetspan_collector.notify.batch import AnalysisBatch
 from fleetspan_collector.notify.metrics import NotifyMetrics
 from fleetspan_collector.processors.run import Run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
-    from fleetspan_collector.notify._worker import Attempt
+    from fleetspan_collector.notify._attempt import Attempt
 
 
 class NotifyMetrics:

@@ -11,7 +11,7 @@ import prometheus_client
 import pytest
 
 from fleetspan_collector.config import Settings, load
-from fleetspan_collector.notify._worker import Backoff
+from fleetspan_collector.notify._attempt import Backoff
 from fleetspan_collector.notify.announcer import Announcer
 
 from ..embedded import Embedded, embedded

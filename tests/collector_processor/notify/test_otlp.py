@@ -200,11 +200,13 @@ class TestEvents:
         """A newer version of the run makes another summary, the same one does not."""
         with receiving(body=b"") as receiver:
             announcer = announce(notify_otlp_endpoint=receiver.url)
-            for version in (7, 7, 9):
-                announcer.announce(
-                    batch(analyses=[analysis(RunVersion=version)], runs=[facts()])
-                )
-            poll(lambda: len(logs_of(receiver)) >= 2, "both have come")
+            # Each is told before the next: a newer one replaces one that waits.
+            for count, version in enumerate((7, 9), 1):
+                for _ in range(2):
+                    announcer.announce(
+                        batch(analyses=[analysis(RunVersion=version)], runs=[facts()])
+                    )
+                poll(lambda n=count: len(logs_of(receiver)) >= n, "it has come")
         told = [attributes(each.attributes) for each in logs_of(receiver)]
         assert [each["fleetspan.run.version"] for each in told] == [7, 9]
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given, strategies
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from fleetspan_collector.notify._notice import Notice
 from fleetspan_collector.notify._pending import Pending
 
@@ -107,3 +110,70 @@ def test_what_is_old_is_given_up() -> None:
     assert [each.notice.subject for each in pending.older_than(15)] == ["old"]
     assert taken(pending, 0.0) == ["new"]
     assert pending.next_due_s() is None
+
+
+class Told(RuleBasedStateMachine):
+    """Whatever happens in whatever order: each thing is told as far as it went, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending = Pending(most=4)
+        self.now_s = 0.0
+        self.taken: list[Any] = []
+        # By subject: how far it was accepted, and the levels that were told of it.
+        self.accepted: dict[str, int] = {}
+        self.told: dict[str, list[int]] = {}
+
+    @rule(subject=strategies.sampled_from("abcdef"), level=strategies.integers(0, 4))
+    def offer(self, subject: str, level: int) -> None:
+        """Something is found."""
+        if self.pending.offer(notice(subject, level), self.now_s):
+            self.accepted[subject] = max(level, self.accepted.get(subject, -1))
+
+    @rule(most=strategies.integers(1, 3), seconds=strategies.floats(0, 5))
+    def take(self, most: int, seconds: float) -> None:
+        """Some time later it is tried."""
+        self.now_s += seconds
+        self.taken += self.pending.take(self.now_s, most)
+
+    @rule(works=strategies.booleans(), wait_s=strategies.floats(0, 10))
+    def settle(self, works: bool, wait_s: float) -> None:
+        """The attempt under way ends."""
+        for waiting in self.taken:
+            if works:
+                told = self.told.setdefault(waiting.notice.subject, [])
+                told.append(waiting.notice.level)
+            else:
+                self.pending.put_back(waiting, self.now_s + wait_s)
+        self.taken.clear()
+
+    @invariant()
+    def is_bounded(self) -> None:
+        """What was put back comes on top, and no more."""
+        assert len(self.pending) <= 4 + 6
+
+    def teardown(self) -> None:
+        """When everything works, all that was accepted has been told, rising, once."""
+        self.settle(works=True, wait_s=0.0)
+        for waiting in self.pending.take(self.now_s + 100.0, 100):
+            told = self.told.setdefault(waiting.notice.subject, [])
+            told.append(waiting.notice.level)
+        assert len(self.pending) == 0
+        assert {subject: max(levels) for subject, levels in self.told.items()} == (
+            self.accepted
+        )
+        for levels in self.told.values():
+            assert len(levels) == len(set(levels))
+
+
+TestTold = Told.TestCase
+
+
+@given(strategies.lists(strategies.floats(0, 100), max_size=30))
+def test_all_come_in_order(due: list[float]) -> None:
+    """Whatever order they came in."""
+    pending = Pending()
+    for number, due_s in enumerate(due):
+        pending.offer(notice(str(number)), due_s)
+    order = [int(subject) for subject in taken(pending, 100.0, most=100)]
+    assert order == sorted(range(len(due)), key=lambda number: (due[number], number))
