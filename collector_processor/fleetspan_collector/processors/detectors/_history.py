@@ -18,9 +18,10 @@ _LEAST: Final = 1e-3
 """Seconds, or dollars, below which two values are the same."""
 _NORMAL: Final = NormalDist()
 _HUNDREDTH: Final = _NORMAL.inv_cdf(0.99)
-_ONE: Final = 0.001
+_ONE: Final = 0.001 / 4
 _SEVERAL: Final = 0.01
-"""How often one value, and the middle one of several, may pass by chance."""
+"""How often one value, and the middle one of several, may pass by chance. Single values
+of a run are looked at in four ways: its agents and itself, by seconds and by dollars."""
 _OF_MEDIAN: Final = 1.2533
 """Deviation of a median of n normal values, times the root of n."""
 
@@ -160,7 +161,7 @@ def groups_of(
 def beyond_chance(history: Baseline, *, looked_at: int, together: int = 1) -> float:
     """What hardly any run passes by chance, if values are log-normal.
 
-    One value in a thousand: further out than the 99th percentile of the history, and
+    One value in four thousand: further out than the 99th percentile of the history, and
     further still where a run has many. The middle one of several varies less; it may
     pass by chance in one run of a hundred.
 

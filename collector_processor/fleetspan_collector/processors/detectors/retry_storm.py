@@ -176,7 +176,8 @@ class _Thoughts:
         """Whether an agent's model was asked between two moments."""
         low, high = np.searchsorted(self._owner, [agent, agent + 1])
         mine = self._start[low:high]
-        place = int(np.searchsorted(mine, after_ns, side="right"))
+        # What took no time began when the next call did.
+        place = int(np.searchsorted(mine, after_ns))
         return place < len(mine) and int(mine[place]) < before_ns
 
 

@@ -5,7 +5,7 @@
 the calls of a tool or a model, and of the agents of one name, the middle one counts: a
 single one that is out of line is a dominating step or a straggler. It is slower than usual
 when it passes ``detect_slower_than_usual_factor`` times the middle of its history and what
-chance explains (`_history.beyond_chance`: one value in a thousand), and all together lost
+chance explains (`_history.beyond_chance`), and all together lost
 ``detect_slower_than_usual_seconds``; and it must be slow for most of its agents, and most of
 the commands that it is called with.
 

@@ -170,6 +170,18 @@ def test_a_model_that_repeats_itself_is_no_storm() -> None:
     assert found(failing_tools(6, thinks=True)) == []
 
 
+def test_a_model_is_asked_between_attempts_that_take_no_time_too() -> None:
+    """The next call begins at the very moment at which the attempt began and ended."""
+    building = Building()
+    building.agent("main", 0, 10)
+    for number in range(6):
+        building.call("main", number, 1)
+        building.tool(
+            "main", number + 1, 0, Success=0, Error="refused", ArgumentsHash="a"
+        )
+    assert found(building) == []
+
+
 def test_other_arguments_are_other_attempts() -> None:
     """A list of broken links is not one link tried again."""
     assert found(failing_tools(6, arguments="#")) == []

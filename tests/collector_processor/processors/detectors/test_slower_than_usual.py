@@ -80,10 +80,14 @@ def test_too_little_history_says_nothing(samples: int, runs: int) -> None:
 
 
 def test_many_values_have_more_chances() -> None:
-    """One value in a thousand is 3.09 deviations out; the 99th percentile is 2.33."""
+    """One in 4,000 is 3.48 deviations out, where the 99th percentile is 2.33."""
     usual = history(1, 3, 10)
-    assert beyond_chance(usual, looked_at=1) == pytest.approx(21.3, abs=0.1)
-    assert beyond_chance(usual, looked_at=10) == pytest.approx(39.7, abs=0.1)
+    assert beyond_chance(usual, looked_at=1) == pytest.approx(
+        10 ** (3.481 / 2.326), 0.01
+    )
+    assert beyond_chance(usual, looked_at=10) == pytest.approx(
+        10 ** (4.056 / 2.326), 0.01
+    )
 
 
 def test_the_middle_of_many_varies_less() -> None:
