@@ -202,6 +202,17 @@ class TestComeAndGone:
         assert "tool npm_audit presence" not in named
         assert "agent audit-agent presence" not in named
 
+    def test_new_kind_is_no_change_of_what_it_uses(self):
+        """A new kind of run that searches at length does not make searching slower."""
+
+        def long_searches(run: Made, rng: np.random.Generator) -> None:
+            if run.kind == "review":
+                run.kind, run.tool, run.tool_s = "audit", "web_search", [60.0] * 4
+
+        found = changes(10, long_searches)
+        assert "run audit presence" in found
+        assert "tool web_search seconds" not in found
+
 
 class TestFewRuns:
     """Phases too small to tell anything."""

@@ -69,6 +69,15 @@ class TestPValue:
         assert both < p_value(samples(low))
         assert both < 0.01
 
+    def test_weights(self):
+        """Names weigh by one over their runs and one, as van Elteren has it."""
+        small, large = ([1.0, 2.0], [3.0]), ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+        # Rank sums above what is expected, and their variances: 1 of 2/3, 4.5 of 5.25.
+        z = (1 / 4 + 4.5 / 7) / math.sqrt(2 / 3 / 16 + 5.25 / 49)
+        assert p_value(samples(small, large)) == pytest.approx(
+            math.erfc(z / math.sqrt(2))
+        )
+
     def test_another_mix(self):
         """More of the slow name later is no change of either name."""
         fast, slow = [1.0, 1.1, 1.2, 1.3], [50.0, 51.0, 52.0, 53.0]
