@@ -213,6 +213,18 @@ class TestComeAndGone:
         assert "run audit presence" in found
         assert "tool web_search seconds" not in found
 
+    def test_size_is_of_what_both_have(self):
+        """Nor has it a part in how much slower searching has become elsewhere."""
+
+        def slower_and_new(run: Made, rng: np.random.Generator) -> None:
+            slow_tool(run, rng)
+            if run.kind == "review":
+                run.kind, run.tool, run.tool_s = "audit", "web_search", [60.0] * 4
+
+        found = changes(11, slower_and_new)["tool web_search seconds"]
+        assert found.ratio == pytest.approx(1.4, abs=0.1)
+        assert (found.runs_before, found.runs_after) == (40, 40)
+
 
 class TestFewRuns:
     """Phases too small to tell anything."""
