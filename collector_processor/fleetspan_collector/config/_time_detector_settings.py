@@ -59,7 +59,8 @@ class TimeDetectorSettings(ContentDetectorSettings):
     detect_straggler_factor: float = setting(
         2.5,
         parse.number(at_least=1),
-        "How many times as long as the middle one of the others a straggler takes.",
+        "How many times as long as the middle one of the others a straggler takes; "
+        "also twice as long as the slowest of them.",
     )
     detect_straggler_seconds: float = setting(
         20.0,
@@ -87,8 +88,7 @@ class TimeDetectorSettings(ContentDetectorSettings):
     detect_slower_than_usual_samples: int = setting(
         30,
         parse.whole(at_least=1, at_most=1_000_000_000),
-        "Samples of history without which nothing is called slower or dearer than "
-        "usual.",
+        "Samples of history without which nothing is held against it.",
     )
     detect_slower_than_usual_runs: int = setting(
         5,
@@ -99,7 +99,7 @@ class TimeDetectorSettings(ContentDetectorSettings):
         2.0,
         parse.number(at_least=1),
         "How many times as long, or as dear, as the middle of its history something "
-        "must be; the 99th percentile must be passed as well.",
+        "must be; it must also be beyond what chance explains.",
     )
     detect_slower_than_usual_seconds: float = setting(
         20.0,
