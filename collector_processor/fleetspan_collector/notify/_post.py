@@ -66,7 +66,11 @@ class Poster:
             connection.connect()
             if self._interrupted or time.monotonic() > until_s:
                 raise TimeoutError("no connection in time")
-            return _exchange(connection, self._path, dict(headers), body)
+            response = _exchange(connection, self._path, dict(headers), body)
+            if time.monotonic() > until_s:
+                # The cut looks like the end of the headers.
+                raise TimeoutError("no whole answer in time")
+            return _answer(response)
         except (OSError, http.client.HTTPException) as error:
             if not self._interrupted and time.monotonic() >= until_s:
                 raise TimeoutError(f"no answer in {self._timeout_s:g} s") from error
@@ -96,13 +100,16 @@ class Poster:
 def _exchange(
     connection: http.client.HTTPConnection,
     path: str,
-    headers: Mapping[str, str],
+    headers: dict[str, str],
     body: bytes,
-) -> Answer:
+) -> http.client.HTTPResponse:
     # A receiver may answer, and close, before it has read everything.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        connection.request("POST", path, body, dict(headers))
-    response = connection.getresponse()
+        connection.request("POST", path, body, headers)
+    return connection.getresponse()
+
+
+def _answer(response: http.client.HTTPResponse) -> Answer:
     try:
         beginning = response.read1(_MOST_BODY_BYTES)
     except (OSError, http.client.HTTPException, ValueError):
