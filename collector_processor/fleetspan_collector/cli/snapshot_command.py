@@ -44,6 +44,13 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, in your own words.")
 
 _SHOWN_TO_PEOPLE: Final = 50
 _MOST: Final = 1_000_000
+_WIDE: Final = 120
+_NARROW: Final = 4
+_COLUMNS: Final = (
+    *("snapshot", "run", "at", "trigger"),
+    *("agents", "running", "tokens", "cost", "state"),
+)
+"""Columns of the list but for the last; a narrow terminal has the first `_NARROW`."""
 
 
 def ls(invocation: Invocation, run: RunId = None, limit: Limit = None) -> None:
@@ -61,7 +68,7 @@ def ls(invocation: Invocation, run: RunId = None, limit: Limit = None) -> None:
         )
         return
     shown = found if limit else found[:_SHOWN_TO_PEOPLE]
-    invocation.out.print(_table(shown, wide=invocation.out.width >= 110))
+    invocation.out.print(_table(shown, invocation.out.width))
     if len(found) > len(shown):
         invocation.err.print(f"the latest {len(shown)}; --limit N shows more")
 
@@ -158,38 +165,41 @@ def _alone(settings: Settings, run: str, reason: str) -> str:
             return Taking(backstage.engine, reader, settings).take(run, reason)
 
 
-def _table(rows: list[dict[str, Any]], *, wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("snapshot", no_wrap=True)
-    table.add_column("run", no_wrap=True)
-    table.add_column("at", no_wrap=True)
-    table.add_column("trigger", no_wrap=True)
-    if wide:
-        table.add_column("agents", justify="right", no_wrap=True)
-        table.add_column("running", justify="right", no_wrap=True)
-        table.add_column("tokens", justify="right", no_wrap=True)
-        table.add_column("cost", justify="right", no_wrap=True)
-        table.add_column("state", justify="right", no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis")
+def _table(rows: list[dict[str, Any]], width: int) -> Table:
+    """Make the table; columns go, least wanted first, as the terminal narrows."""
+    wide = width >= _WIDE
     runs = short_ids(list(dict.fromkeys(row["run_id"] for row in rows)))
-    for row in rows:
+    cells = [_cells(row, runs, wide=wide) for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    left = width
+    for number, name in enumerate(_COLUMNS if wide else _COLUMNS[:_NARROW]):
+        numeric = number >= _NARROW
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+        left -= 2 + max(len(name), *(len(row[number]) for row in cells))
+    table.add_column("why", no_wrap=True, overflow="ellipsis", max_width=max(left, 12))
+    for row, texts in zip(rows, cells, strict=True):
         why = f"{row['name']}: {row['reason']}" if row["name"] else row["reason"]
-        cells = [
-            Text(plain(row["snapshot_id"])),
-            Text(runs[row["run_id"]]),
-            Text(when(row["at"], short=not wide)),
-            Text(plain(row["trigger"])),
-        ]
-        if wide:
-            cells += [
-                Text(str(row["agents"])),
-                Text(str(row["agents_running"])),
-                Text(count(row["tokens"])),
-                Text(usd(row["cost_usd"])),
-                Text("" if row["state_bytes"] is None else _size(row["state_bytes"])),
-            ]
-        table.add_row(*cells, Text(plain(why)))
+        table.add_row(*map(Text, texts), Text(plain(why)))
     return table
+
+
+def _cells(row: dict[str, Any], runs: dict[str, str], *, wide: bool) -> list[str]:
+    found = [
+        plain(row["snapshot_id"]),
+        runs[row["run_id"]],
+        when(row["at"], short=not wide),
+        plain(row["trigger"]),
+    ]
+    if wide:
+        state = row["state_bytes"]
+        found += [
+            str(row["agents"]),
+            str(row["agents_running"]),
+            count(row["tokens"]),
+            usd(row["cost_usd"]),
+            "" if state is None else _size(state),
+        ]
+    return found
 
 
 def _size(size_bytes: int) -> str:

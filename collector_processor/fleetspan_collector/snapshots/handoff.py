@@ -14,6 +14,7 @@ from fleetspan_collector.snapshots.reading import Snapshot
 _MOST: Final = 40
 """Entries of one list; the snapshot itself has them all."""
 
+_MOST_TOOLS: Final = 8
 _LONGEST: Final = 600
 """Characters of a text that an agent wrote."""
 
@@ -92,14 +93,17 @@ def _done(document: Mapping[str, Any]) -> Iterator[str]:
     for todo in document["todos"]:
         if todo["status"] in _DONE:
             yield f"- [x] {_line(todo['content'])}"
-    yield from _listed(
-        [
-            f"- {_agent(agent)}: {agent['status']}"
-            + (f", {_line(agent['error'])}" if agent["error"] else "")
-            for agent in document["agents"]
-            if agent["status"] != "running"
-        ]
-    )
+    lines = []
+    for agent in document["agents"]:
+        tools = [f"{count} {_line(name)}" for name, count in agent["returned"].items()]
+        said = ", ".join(tools[:_MOST_TOOLS])
+        error = f", {_line(agent['error'])}" if agent["error"] else ""
+        if agent["status"] != "running":
+            behind = f" ({said})" if said else ""
+            lines.append(f"- {_agent(agent)}: {agent['status']}{error}{behind}")
+        elif said:
+            lines.append(f"- {_agent(agent)}, so far: {said}")
+    yield from _listed(lines)
 
 
 def _running(document: Mapping[str, Any]) -> Iterator[str]:

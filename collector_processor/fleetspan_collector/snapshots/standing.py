@@ -209,6 +209,7 @@ class Standings:
         calls = _per_agent(tree.call_agent, answered, run.agents.count)
         tools = _per_agent(tree.tool_agent, used, run.agents.count)
         context = self._contexts(answered)
+        returned = self._returned(at_ns)
         text = {
             name: run.agents.strings(name)
             for name in ("AgentId", "ParentAgentId", "Name", "Type", "Model", "Task")
@@ -234,9 +235,30 @@ class Standings:
                     "ended_at_ns": int(self._agent_end[row]) if over else None,
                     "llm_calls": int(calls[row]),
                     "tool_calls": int(tools[row]),
+                    "returned": returned.get(row, {}),
                     "context_tokens": context.get(row),
                 }
             )
+        return found
+
+    @cached_property
+    def _tool_names(self) -> tuple[list[str], Indexes]:
+        names, code = np.unique(self._tools("Tool").astype(str), return_inverse=True)
+        return names.tolist(), code
+
+    def _returned(self, at_ns: int) -> Mapping[int, Mapping[str, int]]:
+        """For each agent how many calls of each tool had given a result, most first."""
+        names, code = self._tool_names
+        owner = self._run.tree.tool_agent
+        over = (self._tool_start <= at_ns) & (self._tool_end <= at_ns)
+        chosen = over & ~self._tool_failed & (owner != NONE)
+        pairs, counts = np.unique(
+            owner[chosen] * max(len(names), 1) + code[chosen], return_counts=True
+        )
+        found: dict[int, dict[str, int]] = {}
+        for place in np.argsort(-counts, kind="stable").tolist():
+            agent, name = divmod(int(pairs[place]), len(names))
+            found.setdefault(agent, {})[names[name]] = int(counts[place])
         return found
 
     def _contexts(self, answered: NDArray[np.bool_]) -> Mapping[int, int]:

@@ -162,6 +162,9 @@ def test_a_killed_session_has_a_hand_off(tmp_path: Path) -> None:
         text = done.stdout
         assert text.startswith("# Hand-off: SCRIPT-MAIN please run the plan\n")
         assert "4 agents (4 running, 0 failed)" in text
+        done_so_far = text.partition("## Done\n")[2].partition("\n## ")[0]
+        assert f"- Claude Code `{_CRASH}`" in done_so_far
+        assert "so far: 1 Bash, 1 Read" in done_so_far
         running = text.partition("## Running\n")[2].partition("\n## ")[0]
         assert "code-scout `a8a2ab9711004dd09` “beta scout”" in running
         assert "  - Agent (`toolu_fake_0006_0`) since" in running

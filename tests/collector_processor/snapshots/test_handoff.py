@@ -33,6 +33,7 @@ def _agent(agent_id: str, status: str, **given: Any) -> dict[str, Any]:
         "status": status,
         "status_now": "abandoned" if status == "running" else "ok",
         "error": "",
+        "returned": {},
         "started_at": "2026-11-22T09:52:07.000000Z",
         **given,
     }
@@ -50,8 +51,14 @@ def _snapshot(**given: Any) -> Snapshot:
         "reason": "half way",
         "counters": _COUNTERS,
         "agents": [
-            _agent("main", "running", parent_agent_id=None, task="ship it\nby noon"),
-            _agent("scout", "done", task="look around"),
+            _agent(
+                "main",
+                "running",
+                parent_agent_id=None,
+                task="ship it\nby noon",
+                returned={"Read": 3, "Bash": 1},
+            ),
+            _agent("scout", "done", task="look around", returned={"Grep": 2}),
             _agent("writer", "failed", error="out of budget"),
         ],
         "running_tools": [
@@ -126,7 +133,8 @@ def test_a_hand_off_tells_what_was_done_running_and_pending() -> None:
         "> by noon\n"
         "\n## Done\n\n"
         "- [x] read\n"
-        "- scout `scout` “look around”: done\n"
+        "- main `main` “ship it by noon”, so far: 3 Read, 1 Bash\n"
+        "- scout `scout` “look around”: done (2 Grep)\n"
         "- writer `writer`: failed, out of budget\n"
         "\n## Running\n\n"
         "- main `main` “ship it by noon”, since 2026-11-22T09:52:07.000000Z"

@@ -84,6 +84,7 @@ def test_the_tree_of_a_moment() -> None:
         "ended_at_ns": None,
         "llm_calls": 0,
         "tool_calls": 1,
+        "returned": {"Agent": 1},
         "context_tokens": None,
     }
     assert tree["agents"][1]["context_tokens"] == 910
