@@ -19,12 +19,13 @@ from fleetspan_collector.processors.critical_path._changes import (
     Removed,
     WithoutWait,
 )
-from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.critical_path._graph import graph_of
 from fleetspan_collector.processors.critical_path._ledgers import (
     AgentLedgers,
     busy_seconds,
     ledgers_of,
 )
+from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.critical_path._path import CriticalPath, path_of
 from fleetspan_collector.processors.critical_path._slack import Slack, slack_of
 from fleetspan_collector.processors.critical_path._timeline import (

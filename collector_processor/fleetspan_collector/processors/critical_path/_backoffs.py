@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.critical_path._graph import graph_of
+from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.critical_path._waits import retryable_calls
 from fleetspan_collector.processors.run import Run, per_run
 

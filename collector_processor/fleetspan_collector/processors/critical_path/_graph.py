@@ -6,84 +6,27 @@ tool call that waits for it (or in its parent), a main agent in the run.
 
 A thing begins after whatever had ended, of what it is in with, when it began; a tool call
 that begins while a model call of its agent still streams begins with what it had streamed
-by then; a sub-agent in the background begins with its spawn call. A thing that others are
-in ends when the last of them that it waits for has ended.
+by then; a sub-agent in the background begins with its spawn call, and may wake its parent
+when it ends. A thing that others are in ends when the last of them that it waits for has
+ended.
 """
 
 from __future__ import annotations
 
-from bisect import insort
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from fleetspan_collector.derive import tree as forest
 from fleetspan_collector.processors.critical_path._intervals import Mask
+from fleetspan_collector.processors.critical_path._order import Graph
+from fleetspan_collector.processors.critical_path._sweep import Sweep
 from fleetspan_collector.processors.critical_path._timeline import timeline_of
 from fleetspan_collector.processors.critical_path._waiting import Role
 from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
 
 _UNWAITED: Final = int(Role.FIRST_WAITED)
 """From this role on, nothing waits until the agent ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graph:
-    """The order of a run's things; lists by thing, for loops that look at one each.
-
-    Attributes:
-        agents: How many things are agents.
-        first_tool: The first thing that is a tool call.
-        root: How many things there are, and the number of the whole run.
-        start: When each began, Unix nanoseconds.
-        end: When each ended.
-        within: What each is in.
-        waited: Whether what it is in waits for it.
-        anchored: Whether it begins with what it is in, whatever that did since.
-        role: The `Role` of each agent.
-        moments: Starts (``thing``) and ends (``root + 1 + thing``) in the order of
-            time; at one moment what ended goes before what began.
-        before: What had ended last, in what it is in, when it began; -1 for nothing.
-        free_ns: When that was; without it, when what it is in began.
-        streaming: The model call that it began during; -1 for none.
-        beside: What was still going on there when it began, longest first seen; -1.
-        last: For each what had ended last in it when it ended; -1 for nothing.
-        last_ns: When that was; without it, its own start.
-        ended: For each what ended in it, in order, with when that was.
-        again: For each tool call the sub-agents of which it waited for the first
-            activation only.
-        first_own: For each agent when it first did something itself.
-        first_ns: When the run began.
-        last_seen_ns: When the last of it ended.
-    """
-
-    agents: int
-    first_tool: int
-    root: int
-    start: list[int]
-    end: list[int]
-    within: list[int]
-    waited: list[bool]
-    anchored: list[bool]
-    role: list[int]
-    moments: list[int]
-    before: list[int]
-    free_ns: list[int]
-    streaming: list[int]
-    beside: list[int]
-    last: list[int]
-    last_ns: list[int]
-    ended: dict[int, list[tuple[int, int]]] = field(repr=False)
-    again: dict[int, list[int]]
-    first_own: list[int]
-    first_ns: int
-    last_seen_ns: int
-
-    @property
-    def wall_ns(self) -> int:
-        """From the first start to the last end, nanoseconds."""
-        return self.last_seen_ns - self.first_ns
 
 
 @per_run
@@ -107,21 +50,25 @@ def graph_of(run: Run) -> Graph:
         within=within.tolist(),
         waited=waited.tolist(),
         anchored=anchored.tolist(),
+        parent=run.tree.parent.tolist(),
         role=times.role.tolist(),
         moments=_moments(start, end, _levels(run), within),
         before=[NONE] * root,
         free_ns=[0] * root,
+        ready_ns=[0] * root,
         streaming=[NONE] * root,
         beside=[NONE] * root,
         last=[NONE] * (root + 1),
         last_ns=[0] * (root + 1),
+        closing_ns=[0] * root,
+        wakes={},
         ended={},
         again=_again(times.role, spawn),
         first_own=_first_own(run, times.agent_start, start[agents:]),
         first_ns=int(start.min(initial=np.iinfo(np.int64).max)) if root else 0,
         last_seen_ns=int(end.max(initial=np.iinfo(np.int64).min)) if root else 0,
     )
-    _sweep(graph)
+    Sweep(graph).through()
     return graph
 
 
@@ -193,61 +140,3 @@ def _first_own(run: Run, agent_start: Indexes, step_start: Indexes) -> list[int]
     np.minimum.at(first, owner[owned], step_start[owned])
     own: list[int] = np.where(first == never, agent_start, first).tolist()
     return own
-
-
-def _sweep(graph: Graph) -> None:
-    """Go through the moments in order, and note what each thing found when it came."""
-    root, start, end = graph.root, graph.start, graph.end
-    last, last_ns = graph.last, graph.last_ns
-    last_ns[root] = graph.first_ns
-    going: dict[int, dict[int, None]] = {}
-    call_going = [NONE] * (root + 1)
-    for moment in graph.moments:
-        if moment < root:
-            thing, place = moment, graph.within[moment]
-            last_ns[thing] = start[thing]
-            graph.before[thing] = NONE if graph.anchored[thing] else last[place]
-            graph.free_ns[thing] = (
-                start[place] if graph.anchored[thing] else last_ns[place]
-            )
-            beside = going.setdefault(place, {})
-            if beside:
-                graph.beside[thing] = next(iter(beside))
-            if graph.agents <= thing < graph.first_tool:
-                call_going[place] = thing
-            elif call_going[place] != NONE and _streams(
-                graph, call_going[place], thing, place
-            ):
-                graph.streaming[thing] = call_going[place]
-            if graph.waited[thing]:
-                beside[thing] = None
-        else:
-            thing = moment - root - 1
-            place = graph.within[thing]
-            for agent in graph.again.get(thing, ()):
-                _note_end(graph, thing, agent, last_ns[agent])
-            if graph.waited[thing]:
-                going[place].pop(thing, None)
-                _note_end(graph, place, thing, end[thing])
-            if call_going[place] == thing:
-                call_going[place] = NONE
-
-
-def _streams(graph: Graph, call: int, thing: int, place: int) -> bool:
-    """Whether a thing can have been asked for by a call that goes on in its place."""
-    if graph.start[call] == graph.start[thing]:
-        return False
-    if thing >= graph.first_tool:
-        return True
-    return place != graph.root and not graph.anchored[thing]
-
-
-def _note_end(graph: Graph, place: int, thing: int, at: int) -> None:
-    if graph.last[place] == NONE or at >= graph.last_ns[place]:
-        graph.last[place], graph.last_ns[place] = thing, at
-    ended = graph.ended.setdefault(place, [])
-    if ended and at < ended[-1][0]:
-        # A sub-agent that was waited for in part had stopped before others did.
-        insort(ended, (at, thing))
-    else:
-        ended.append((at, thing))

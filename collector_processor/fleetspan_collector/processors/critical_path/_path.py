@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from fleetspan_collector.processors.critical_path._category import Category
 from fleetspan_collector.processors.critical_path._going import Going
-from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.critical_path._graph import graph_of
+from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.critical_path._waiting import Role
 from fleetspan_collector.processors.critical_path._walk import Walk
 from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run

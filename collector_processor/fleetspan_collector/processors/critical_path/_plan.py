@@ -16,7 +16,7 @@ from fleetspan_collector.processors.critical_path._changes import (
     Removed,
     WithoutWait,
 )
-from fleetspan_collector.processors.critical_path._graph import Graph
+from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.critical_path._timeline import timeline_of
 from fleetspan_collector.processors.critical_path._waits import permission_ns, retry_ns
 from fleetspan_collector.processors.run import NONE, Run

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.critical_path._graph import graph_of
+from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.run import NONE, Run, per_run
 
 Floats = NDArray[np.float64]
@@ -54,10 +55,12 @@ def _latest(graph: Graph) -> list[int]:
         if moment > root:
             thing = moment - root - 1
             late = graph.last_seen_ns - end[thing]
-            if graph.waited[thing]:
-                late = min(late, room[graph.within[thing]] - end[thing])
+            feeds = graph.within[thing] if graph.waited[thing] else NONE
+            feeds = graph.wakes.get(thing, feeds)
+            if feeds != NONE:
+                late = min(late, room[feeds] - end[thing])
             slack[thing] = late
-            room[thing] = min(room[thing], late + graph.last_ns[thing])
+            room[thing] = min(room[thing], late + graph.closing_ns[thing])
             for agent in graph.again.get(thing, ()):
                 room[agent] = min(room[agent], room[thing])
             continue
@@ -66,7 +69,7 @@ def _latest(graph: Graph) -> list[int]:
         if graph.anchored[thing]:
             early[place] = min(early[place], early[thing])
             continue
-        room[place] = min(room[place], early[thing] + graph.free_ns[thing])
+        room[place] = min(room[place], early[thing] + graph.ready_ns[thing])
         call = graph.streaming[thing]
         if call != NONE:
             early[call] = min(early[call], early[thing])

@@ -13,7 +13,8 @@ from typing import Final
 from fleetspan_collector.processors.critical_path._backoffs import backoffs_of, waited
 from fleetspan_collector.processors.critical_path._category import Category
 from fleetspan_collector.processors.critical_path._going import Going
-from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.critical_path._graph import graph_of
+from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.critical_path._waiting import Role
 from fleetspan_collector.processors.critical_path._waits import permission_ns, retry_ns
 from fleetspan_collector.processors.run import NONE, Run

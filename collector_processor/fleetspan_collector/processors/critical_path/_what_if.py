@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from fleetspan_collector.processors.critical_path._changes import Change
 from fleetspan_collector.processors.critical_path._costs import costs_after
-from fleetspan_collector.processors.critical_path._graph import Graph, graph_of
+from fleetspan_collector.processors.critical_path._graph import graph_of
+from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.critical_path._plan import Plan, plan_of
 from fleetspan_collector.processors.run import NONE, Run
 
@@ -49,7 +50,7 @@ def what_if(run: Run, *changes: Change) -> WhatIf:
 
 def rescheduled_ns(graph: Graph, plan: Plan) -> int:
     """Return the wall time of a plan in nanoseconds."""
-    root, start, end = graph.root, graph.start, graph.end
+    root, end = graph.root, graph.end
     begun, free = [graph.first_ns] * (root + 1), [graph.first_ns] * (root + 1)
     latest = graph.first_ns
     for moment in graph.moments:
@@ -68,13 +69,14 @@ def rescheduled_ns(graph: Graph, plan: Plan) -> int:
             free[thing] = max(free[thing], free[agent])
         if thing in plan.lasts:
             ends = begun[thing] + plan.lasts[thing]
-        elif thing in graph.ended:
-            ends = max(free[thing] + end[thing] - graph.last_ns[thing], begun[thing])
         else:
-            ends = begun[thing] + end[thing] - start[thing]
+            ends = max(free[thing] + end[thing] - graph.closing_ns[thing], begun[thing])
         place = graph.within[thing]
         if graph.waited[thing]:
             free[place] = max(free[place], ends)
+        elif thing in graph.wakes:
+            woken = graph.wakes[thing]
+            free[woken] = max(free[woken], ends)
         # What is in another thing ends with it, however long that is said to last.
         if place == root or not graph.waited[thing]:
             latest = max(latest, ends)
@@ -95,5 +97,5 @@ def _begins(
         takes = 0 if call in plan.removed else plan.lasts.get(call, took)
         streamed = (start[thing] - start[call]) * takes // took if took else 0
         return max(begun[call] + streamed, free[place])
-    wait = start[thing] - graph.free_ns[thing]
+    wait = start[thing] - graph.ready_ns[thing]
     return free[place] + max(wait - plan.waits_less.get(thing, 0), 0)

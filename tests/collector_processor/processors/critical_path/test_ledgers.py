@@ -216,6 +216,42 @@ def test_a_background_agent_moves_with_its_spawn() -> None:
     assert slack_of(run).calls_s.tolist() == [0.0, 20.0]
 
 
+def test_an_agent_in_the_background_wakes_its_parent() -> None:
+    """The parent sent two off, did nothing, and went on when each of them was done."""
+    building = Building()
+    building.agent("m", 0, 44)
+    for number, seconds in enumerate((9, 29)):
+        building.tool("m", number, 0.1, call_id=f"s{number}")
+        building.agent(
+            f"a{number}",
+            number + 1,
+            number + 1 + seconds,
+            parent="m",
+            spawned_by=f"s{number}",
+        )
+    building.call("m", 10.5, 2)
+    building.call("m", 32, 12)
+    run = building.run()
+    assert what_if(run, Lasts(9.0, agent=2)).wall_s == 25.5
+    assert what_if(run, Lasts(8.0, agent=1)).saved_s == 0.0
+    assert what_if(run, Removed(agents=(2,))).wall_s == 25.5
+    assert slack_of(run).agents_s.tolist() == [0.0, 18.5, 0.0]
+
+
+def test_who_does_something_is_not_woken() -> None:
+    """Nor who goes on long after."""
+    building = Building()
+    building.agent("m", 0, 40)
+    building.tool("m", 0, 1, call_id="s")
+    building.agent("a", 1, 20, parent="m", spawned_by="s")
+    building.call("m", 19, 2)
+    building.agent("b", 1, 25, parent="m", spawned_by="s")
+    building.call("m", 30, 10)
+    run = building.run()
+    assert what_if(run, Lasts(1.0, agent=1), Lasts(1.0, agent=2)).saved_s == 0.0
+    assert slack_of(run).agents_s.tolist() == [0.0, 20.0, 15.0]
+
+
 def test_a_shorter_call_asks_sooner() -> None:
     """A tool call that begins half way through a model call begins half way still."""
     building = Building()
