@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from fleetspan_collector.store import _sql
-from fleetspan_collector.store._engine import Engine
+
+if TYPE_CHECKING:
+    # Commands that only read need no engine, which takes long to import.
+    from fleetspan_collector.store._engine import Engine
 
 
 def table_of(engine: Engine, name: str, **tokens: str) -> pa.Table:
