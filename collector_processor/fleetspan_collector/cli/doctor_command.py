@@ -33,6 +33,8 @@ from fleetspan_collector.cli._claude_checks import (
 )
 from fleetspan_collector.cli._claude_checks import NAME as CLAUDE_FEEDS
 from fleetspan_collector.cli._collector import make_collector
+from fleetspan_collector.cli._delivery_checks import NAME as DELIVERIES
+from fleetspan_collector.cli._delivery_checks import check_deliveries
 from fleetspan_collector.cli._errors import translate
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._processor_checks import NAME as PROCESSORS
@@ -42,6 +44,7 @@ from fleetspan_collector.cli._text import plain
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
 
 _STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
+_DELIVERIES_S: Final = 30.0
 _FREE: Final = Endpoint("127.0.0.1", 0)
 
 
@@ -88,6 +91,7 @@ def _checks_of_running(endpoints: Endpoints, database: str) -> list[Check]:
         _guarded("round trip", lambda: _round_trip(endpoints, database)),
         _guarded(CLAUDE_FEEDS, lambda: _claude_feeds(endpoints, database)),
         _guarded(PROCESSORS, lambda: _processors(endpoints)),
+        _guarded(DELIVERIES, lambda: _deliveries(endpoints, database)),
     ]
 
 
@@ -161,6 +165,11 @@ def _round_trip(endpoints: Endpoints, database: str) -> Check:
     took_ms = round_trip_ms(endpoints, database)
     detail = f"one span sent, stored and read back in {took_ms:.0f} ms"
     return Check(name="round trip", status="ok", detail=detail)
+
+
+def _deliveries(endpoints: Endpoints, database: str) -> Check:
+    source = OwnerSource(endpoints.web or "", timeout_s=_DELIVERIES_S)
+    return check_deliveries(source, database)
 
 
 def _processors(endpoints: Endpoints) -> Check:
