@@ -47,6 +47,7 @@ class Walk:
         self._backoffs = backoffs_of(run)
         self._todo: list[tuple[int, int, int]] = []
         self._going: dict[int, Going] = {}
+        self._at_work: dict[int, int] = {}
         # Stretches that begin or end amid a thing may fall into the same deep nesting
         # again and again: after so many they are no longer looked into.
         self._cuts_left = 4 * self._graph.root + 10_000
@@ -194,7 +195,7 @@ class Walk:
         start = self._waited_for_permission(thing, start, end)
         owner = self._agent(graph.within[thing])
         if thing in graph.ended:
-            first = min(queued_until(graph, each) for _, each in graph.ended[thing])
+            first = self._first_at_work(thing)
             last = min(max(graph.last_ns[thing], start), end)
             first = min(max(first, start), last)
             if start < first:
@@ -204,6 +205,15 @@ class Walk:
             start = last
         if start < end:
             self._emit(start, end, Category.TOOL, owner, thing)
+
+    def _first_at_work(self, tool: int) -> int:
+        """When the first that a tool call spawned was no longer queued."""
+        first = self._at_work.get(tool)
+        if first is None:
+            ended = self._graph.ended[tool]
+            first = min(queued_until(self._graph, agent) for _, agent in ended)
+            self._at_work[tool] = first
+        return first
 
     def _agent(self, place: int) -> int:
         return NONE if place == self._graph.root else place
