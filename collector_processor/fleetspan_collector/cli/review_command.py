@@ -36,7 +36,8 @@ _BY_SUFFIX: Final = {
     ".htm": "html",
     ".json": "json",
 }
-_KEY_VARIABLE: Final = "FLEETSPAN_NARRATE_KEY"
+_KEY_VARIABLE: Final = "NARRATE_API_KEY"
+"""No name of ours: whatever begins with FLEETSPAN_ is a setting, which may be shown."""
 
 Since = Annotated[
     str,

@@ -37,8 +37,10 @@ def of_runs(phase: Phase) -> ByRun:
 
 def of_agents(phase: Phase) -> ByRun:
     """Agents, by their names; what they cost is what their own calls cost."""
-    names = ("agents", "timed", "failures", "seconds")
-    subject, run, columns = _added(phase, phase.agents, "name", *names)
+    names = ("agents", "timed", "failures", "seconds", "path_s")
+    subject, run, columns = _added(
+        phase, phase.agents, "name", *names, unknown=("path_s",)
+    )
     callers, call_run, costs = _added(
         phase, phase.calls, "agent", "usd", unknown=("usd",)
     )

@@ -40,6 +40,8 @@ class Figures:
         wall_p50_s: The middle of the wall times of runs that have ended, in seconds.
         wall_p95_s: 95 of 100 took at most this.
         wall_s: Wall time of all of them together.
+        complexity: Mean complexity of the tasks before they ran, 0 to 10.
+        effort: Mean effort that they turned out to take, 0 to 10.
         orphan_spans: Spans whose parent has not come.
         analysed: Runs that processors have looked at.
         set_aside: Runs on which a processor failed or hung.
@@ -66,6 +68,8 @@ class Figures:
     wall_p50_s: float | None
     wall_p95_s: float | None
     wall_s: float | None
+    complexity: float | None
+    effort: float | None
     orphan_spans: int
     analysed: int
     set_aside: int
@@ -112,6 +116,8 @@ def figures_of(phase: Phase) -> Figures:
         wall_p50_s=float(np.median(wall)) if len(wall) else None,
         wall_p95_s=float(np.quantile(wall, 0.95)) if len(wall) else None,
         wall_s=total(wall),
+        complexity=_mean(runs, "complexity"),
+        effort=_mean(runs, "effort"),
         orphan_spans=_count(runs, "orphan_spans"),
         analysed=_count(runs, "analysed"),
         set_aside=sum(bool(each) for each in runs.table["set_aside"].to_pylist()),
@@ -136,6 +142,11 @@ def cache_share(
     parts = [part for part in (fresh, read, written) if part is not None]
     whole = sum(parts)
     return read / whole if read is not None and whole > 0 else None
+
+
+def _mean(runs: Columns, name: str) -> float | None:
+    values = known(runs.floats(name))
+    return float(values.mean()) if len(values) else None
 
 
 def _count(runs: Columns, name: str) -> int:

@@ -34,6 +34,7 @@ class Part:
         usd: What it cost; None when not known, and for tools.
         failures: How many failed.
         failed_share: The same as a share, 0 to 1.
+        path_s: Of an agent: seconds of the critical paths of its runs that are its own.
         cache_share: Of a model: the part of what it read that came from a cache.
     """
 
@@ -46,6 +47,7 @@ class Part:
     usd: float | None
     failures: int
     failed_share: float | None
+    path_s: float | None
     cache_share: float | None
 
 
@@ -138,6 +140,7 @@ def _part(name: str, columns: Mapping[str, Floats], count: str) -> Part:
         usd=total(known(columns["usd"])) if "usd" in columns else None,
         failures=failures,
         failed_share=failures / answered if answered else None,
+        path_s=total(known(columns["path_s"])) if "path_s" in columns else None,
         cache_share=_cached(columns) if "cache_read" in columns else None,
     )
 

@@ -39,6 +39,8 @@ _RUN: Final = {
         "cache_read_tokens",
         "cache_write_tokens",
         "output_tokens",
+        "complexity",
+        "effort",
     ),
     pa.float64(),
 )
@@ -146,6 +148,8 @@ def _rows(run_id: str, made: Made) -> dict[str, dict[str, Any]]:
             "cache_read_tokens": 3000.0,
             "cache_write_tokens": 0.0,
             "output_tokens": 200.0,
+            "complexity": None,
+            "effort": None,
         },
         "agents": {
             "run_id": run_id,
@@ -154,6 +158,7 @@ def _rows(run_id: str, made: Made) -> dict[str, dict[str, Any]]:
             "timed": 1,
             "failures": 0,
             "seconds": seconds,
+            "path_s": seconds,
         },
         "calls": {
             "run_id": run_id,

@@ -114,6 +114,7 @@ class TestFigures:
         """Counts, cost, tokens, wall times and shares of three runs."""
         rows = Stored()
         rows.run("r1", seconds=10.0, CostUsd=1.0, InputTokens=100, CacheReadTokens=300)
+        rows.analysis("r1", Complexity=2.0, Effort=4.0)
         rows.run("r2", seconds=30.0, CostUsd=2.0, InputTokens=500, CacheReadTokens=100)
         rows.run(
             "r3", seconds=20.0, Status="error", Errors=2, LlmCalls=3, UnpricedCalls=3
@@ -126,6 +127,7 @@ class TestFigures:
         assert figures.unpriced_calls == 3
         assert (figures.wall_p50_s, figures.wall_s) == (20.0, 60.0)
         assert figures.wall_p95_s == pytest.approx(29.0)
+        assert (figures.complexity, figures.effort, figures.analysed) == (2.0, 4.0, 1)
         assert figures.tokens["input"] == 600
         assert figures.cache_share == pytest.approx(400 / 1000)
 
@@ -334,6 +336,28 @@ class TestParts:
         assert (tools["Bash"].seconds, tools["Bash"].times) == (3.0, 1)
         assert tools["Task"].p50_s is None
         assert tools["Task"].times == 1
+
+    def test_permission_is_not_the_tool(self, reviewed):
+        """What a tool call waited for permission is not its own time."""
+        rows = Stored()
+        rows.run("r1")
+        rows.agent("r1", "main")
+        rows.tool("r1", "main", seconds=30.0, PermissionWaitMs=28_000.0)
+        rows.tool("r1", "main", seconds=None)
+        (tool,) = reviewed(rows, BEFORE, None).parts["tool"]
+        assert (tool.seconds, tool.p50_s, tool.times) == (2.0, 2.0, 2)
+
+    def test_agents(self, reviewed):
+        """Of agents: their wall time, and how much of the critical path was theirs."""
+        rows = Stored()
+        rows.run("r1")
+        for number in range(2):
+            rows.agent("r1", f"a{number}", seconds=20.0, Name=f"worker-{number}")
+            rows.rollup("r1", f"a{number}", PathSeconds=5.0 * number)
+        rows.agent("r1", "a3", seconds=-5.0, Name="worker-3")
+        (agent,) = reviewed(rows, BEFORE, None).parts["agent"]
+        assert (agent.subject, agent.times, agent.p50_s) == ("worker-*", 3, 20.0)
+        assert (agent.seconds, agent.path_s) == (40.0, 5.0)
 
     def test_models(self, reviewed):
         """Of models: what they cost, how often they fail, how much they read from a cache."""

@@ -135,6 +135,8 @@ _FIGURES: Final[tuple[tuple[str, str, str], ...]] = (
     ("runs that failed or were abandoned", "failed_share", "share"),
     ("runs in which anything failed", "runs_with_errors", "calls"),
     ("read from the cache", "cache_share", "share"),
+    ("complexity of tasks, of 10", "complexity", "points"),
+    ("effort of runs, of 10", "effort", "points"),
 )
 
 
@@ -345,8 +347,21 @@ def _performance(review: Review) -> Iterator[Block]:
     yield Heading("Performance")
     for dimension in ("run", "agent", "tool", "model"):
         parts = sorted(review.parts[dimension], key=lambda part: -(part.seconds or 0))
-        rows = tuple(_slow(part) for part in parts[:_ROWS])
-        head = (dimension, "runs", "times", "half", "95 of 100", "in all", "failed")
+        rows: tuple[tuple[str, ...], ...] = tuple(map(_slow, parts[:_ROWS]))
+        head: tuple[str, ...] = (
+            dimension,
+            "runs",
+            "times",
+            "half",
+            "95 of 100",
+            "in all",
+            "failed",
+        )
+        if dimension == "agent":
+            # Where runs waited for nothing else; "in all" has what side by side took.
+            head = (*head, "held up")
+            paths = (seconds_text(part.path_s) for part in parts[:_ROWS])
+            rows = tuple((*row, path) for row, path in zip(rows, paths, strict=True))
         yield Grid(head, rows)
     yield _runs("slowest runs", review.slowest)
     yield _runs("fastest runs", review.fastest)

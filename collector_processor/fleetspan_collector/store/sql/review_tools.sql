@@ -1,11 +1,10 @@
 -- What the tool calls of a phase came to, by run, agent's name and tool.
 --
 -- A tool that waits for a sub-agent takes as long as what it waits for, so its time is
--- not its own, and is left out.
+-- not its own, and is left out; so is what a call waited for permission.
 -- tokens:  rows (a condition on RunId and Bucket)
 -- returns: run_id, agent, tool String, calls, timed (of known length), failures,
---          answered (of known outcome) UInt64, seconds Float64 (of the timed),
---          wait_s Float64 (for permission), longest_s Float64
+--          answered (of known outcome) UInt64, seconds Float64 (of the timed)
 SELECT
     calls.RunId AS run_id,
     multiIf(agents.Name != '', agents.Name, agents.Type != '', toString(agents.Type), '?') AS agent,
@@ -14,14 +13,12 @@ SELECT
     countIf(own_ms >= 0) AS timed,
     countIf(calls.Success = 0) AS failures,
     countIf(calls.Success IS NOT NULL) AS answered,
-    ifNull(sumIf(own_ms, own_ms >= 0), 0) / 1e3 AS seconds,
-    ifNull(sum(calls.PermissionWaitMs), 0) / 1e3 AS wait_s,
-    ifNull(maxIf(own_ms, own_ms >= 0), 0) / 1e3 AS longest_s
+    ifNull(sumIf(own_ms, own_ms >= 0), 0) / 1e3 AS seconds
 FROM (
     SELECT *, if(ToolCallId IN (
             SELECT SpawnToolCallId FROM agents
             WHERE @rows@ AND SpawnToolCallId IS NOT NULL),
-        NULL, DurationMs) AS own_ms
+        NULL, if(DurationMs IS NULL, NULL, greatest(DurationMs - ifNull(PermissionWaitMs, 0), 0))) AS own_ms
     FROM tool_calls
     WHERE @rows@) AS calls
 LEFT JOIN (
