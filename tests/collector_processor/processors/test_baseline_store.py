@@ -187,6 +187,11 @@ def test_what_failed_or_goes_on_is_no_measure(
         f" Bucket, Version) VALUES ('{quoted}', 'r', 'open', 'm',"
         f" toDateTime({FIRST_S}), toDateTime({FIRST_S}), 1)"
     )
+    store.engine.command(
+        "INSERT INTO otel.canonical_tool_calls (Tenant, RunId, ToolCallId, Tool,"
+        f" SpanId, StartTime, Bucket, Version) VALUES ('{quoted}', 'r', 'open', 'Bash',"
+        f" 'open', toDateTime({FIRST_S}), toDateTime({FIRST_S}), 1)"
+    )
     baselines.refresh([(tenant, FIRST_S)])
     assert baselines.load(tenant, FIRST_S + HOUR_S, 1).known == {}
 

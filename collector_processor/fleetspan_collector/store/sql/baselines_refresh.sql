@@ -40,7 +40,7 @@ FROM
     UNION ALL
     SELECT Tenant, Bucket, RunId, 'tool', Tool, 'seconds', greatest(DurationMs - ifNull(PermissionWaitMs, 0), 0) / 1000
     FROM @database@.canonical_tool_calls FINAL
-    WHERE (Tenant, Bucket) IN (@hours@) AND Bucket BETWEEN toDateTime(@first@) AND toDateTime(@last@) AND ifNull(Success, 1) = 1 AND Error = ''
+    WHERE (Tenant, Bucket) IN (@hours@) AND Bucket BETWEEN toDateTime(@first@) AND toDateTime(@last@) AND DurationMs IS NOT NULL AND ifNull(Success, 1) = 1 AND Error = ''
     UNION ALL
     SELECT Tenant, Bucket, RunId, 'model', Model, measured.1, measured.2
     FROM @database@.canonical_llm_calls FINAL
