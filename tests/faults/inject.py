@@ -50,32 +50,31 @@ def case(
         baselines: What has been usual of such runs; None for runs without a history.
 
     Returns:
-        The run with the fault, and without; None when the run has no place for it.
+        The run with and without the fault; None when it has no place for it.
     """
     draw = Draw("fault", detector, seed, base.run_id)
     planted = FAULTS[detector](draw, copy.deepcopy(base))
-    if planted is None:
+    if not planted:
         return None
-    healthy_rows = layout.rows_of(planted.healthy)
+    before = layout.rows_of(planted.healthy)
     rows, seen = layout.rows_of(planted.faulty), planted.seen
     if detector in _LIVE and draw.chance(0.25):
         seen = _while_it_goes_on(rows, planted)
-    healthy = layout.make(planted.healthy, healthy_rows, baselines=baselines)
+    healthy = layout.make(planted.healthy, before, baselines=baselines)
     faulty = layout.make(
         planted.faulty,
         seen.rows if seen else rows,
         now_ns=seen.now_ns if seen else None,
         baselines=baselines,
     )
-    # What a run would have cost that is not over, or not told of as it was, is not known.
-    known = seen is None
+    known = seen is None  # Else the run is not over, or not told of as it was.
     truth = Truth(
         detector=detector,
         variant=planted.variant,
         agents=frozenset(planted.agents),
         calls=frozenset(planted.calls),
         tools=frozenset(planted.tools),
-        seconds=layout.wall_s(rows) - layout.wall_s(healthy_rows) if known else 0.0,
+        seconds=layout.wall_s(rows) - layout.wall_s(before) if known else 0.0,
         usd=layout.usd(faulty) - layout.usd(healthy) if known else 0.0,
         judged=planted.judged if known else (),
     )

@@ -32,8 +32,7 @@ def stuck_agent(draw: Draw, plan: Plan) -> Planted | None:
     if variant == "tool hangs" and not hanging:
         return None
     at = draw.random.choice(hanging if variant == "tool hangs" else _places(agent))
-    step = agent.steps[at]
-    tools: tuple[str, ...] = ()
+    step, tools = agent.steps[at], tuple[str, ...]()
     if variant == "tool hangs" and isinstance(step, Tool):
         step.seconds = _EVER_S
         step.row |= {"Success": 1, "Error": ""}
