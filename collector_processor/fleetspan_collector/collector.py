@@ -212,6 +212,7 @@ class Collector:
                 max_request_bytes=settings.request_limit_bytes,
                 allowed_hosts=_served_names(settings),
                 value_limit_bytes=settings.value_limit_bytes,
+                keeps_state=settings.snapshot_state,
             ),
             ReceiverMetrics(self._registry),
             tenant_of=lambda headers: settings.tenant,

@@ -117,7 +117,8 @@ def _usd(run: Run) -> _Weights:
 
 def _summed(rows: Indexes, values: Floats, count: int) -> Floats:
     known = rows != NONE
-    return np.bincount(rows[known], weights=values[known], minlength=count)
+    sums = np.bincount(rows[known], weights=values[known], minlength=count)
+    return sums.astype(np.float64, copy=False)
 
 
 class _Subtrees:

@@ -157,7 +157,8 @@ class Scheduler:
                     began = time.monotonic()
                     self._round()
                     self._budget.spent(time.monotonic() - began)
-                self.supervisor.rest()
+                if not len(self._open):
+                    self.supervisor.rest()
                 pause_s = _FIRST_RETRY_S
             except Exception as error:
                 self._metrics.rounds.inc()
