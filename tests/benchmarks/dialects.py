@@ -27,6 +27,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
+from fleetspan_collector.derive.rules import RATE_LIMITED
 from fleetspan_collector.store import _sql
 from tests.benchmarks import _workload
 from tests.benchmarks._report import Result
@@ -101,7 +102,11 @@ def main(folder: Path, spans: int) -> None:
         for name in ("no spans", "GenAI", "every convention"):
             window = f"Tenant = '{name}'"
             statement = _sql.render(
-                "normalise_spans", database="otel", window=window, rules_version="1"
+                "normalise_spans",
+                database="otel",
+                window=window,
+                rules_version="1",
+                rate_limited=_sql.quote(RATE_LIMITED),
             )
             times = []
             for _ in range(_REPEATS + 1):

@@ -39,6 +39,7 @@ def roll_up(
     owners: Ownership,
     run_code: Indexes,
     labels: Mapping[str, Strings],
+    times: tuple[Indexes, Indexes],
     calls: pa.Table,
     tools: pa.Table,
     unattributed: NDArray[np.float64],
@@ -50,6 +51,7 @@ def roll_up(
         owners: Who owns what.
         run_code: For each row of evidence the number of its run.
         labels: Session and so on of each row of evidence.
+        times: When each row of evidence began and was last seen, as far as that can be.
         calls: Rows of ``canonical_llm_calls``, in the order of ``owners.calls``.
         tools: Rows of ``canonical_tool_calls``, in the order of ``owners.tools``.
         unattributed: For each run the cost that its client claims beyond its calls.
@@ -63,9 +65,9 @@ def roll_up(
     head = heads[kept]
 
     start = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(start, run_code, columns.nanoseconds("StartTime"))
+    np.minimum.at(start, run_code, times[0])
     last = np.full(count, _UNKNOWN_TIME)
-    np.maximum.at(last, run_code, columns.nanoseconds("LastActivity"))
+    np.maximum.at(last, run_code, times[1])
     status = _status(columns, owners, run_code, heads)[kept]
     ended = np.isin(status, ("ok", "error"))
     call_run = run_code[owners.calls]

@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from fleetspan_collector._signals import Signal
-from fleetspan_collector.derive.rules import RULES_VERSION
+from fleetspan_collector.derive.rules import RATE_LIMITED, RULES_VERSION
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
 
@@ -124,7 +124,11 @@ class Normaliser:
             ClickHouseError: When the store fails; it can be normalised again.
         """
         tokens = {"database": self._database, "window": window.condition}
-        rules = {**tokens, "rules_version": str(RULES_VERSION)}
+        rules = {
+            **tokens,
+            "rules_version": str(RULES_VERSION),
+            "rate_limited": _sql.quote(RATE_LIMITED),
+        }
         if window.signal in _CLAUDE_TABLES:
             return self._window_of_claude(window, rules)
         if window.signal is Signal.SNAPSHOTS:

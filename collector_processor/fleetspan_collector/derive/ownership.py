@@ -29,6 +29,8 @@ class Ownership:
         agent_of: For each row the row of its agent (an agent's own row, or its
             owner's); -1 for none.
         parent_of: For each agent row the row of its parent agent; -1 for none.
+        cut_of: For each agent row the parent that it is not given because it would close
+            a circle; -1 for none.
         spawn_of: For each agent row the tool call row that started it; -1 for none.
         run_id: For each row the id of its run.
         run_row: For each row the row that stands for its run (workflow or topmost
@@ -44,6 +46,7 @@ class Ownership:
     tools: Indexes
     agent_of: Indexes
     parent_of: Indexes
+    cut_of: Indexes
     spawn_of: Indexes
     run_id: Strings
     run_row: Indexes
@@ -72,7 +75,7 @@ def find_owners(evidence: Columns) -> Ownership:
     activations = _with_stated_activations(evidence, kind, first, activations)
     agent_of = _stated_or_nearest_agent(evidence, parents, is_agent, first)
     spawn_of = _spawning_tools(parents, is_tool, is_agent)
-    parent_of = _parent_agents(
+    parent_of, cut_of = _parent_agents(
         evidence, parents, is_agent, first, _starters(agent_of, spawn_of, of_session)
     )
     run_row, run_id = _runs(evidence, parents, is_agent | is_run, parent_of, agent_of)
@@ -83,6 +86,7 @@ def find_owners(evidence: Columns) -> Ownership:
         tools=_tool_calls(evidence, parents, is_tool, is_agent),
         agent_of=agent_of,
         parent_of=parent_of,
+        cut_of=cut_of,
         spawn_of=spawn_of,
         run_id=run_id,
         run_row=run_row,
@@ -179,8 +183,8 @@ def _parent_agents(
     is_agent: Mask,
     first: Indexes,
     starters: Indexes,
-) -> Indexes:
-    """Each agent's parent agent; circles among the statements are cut."""
+) -> tuple[Indexes, Indexes]:
+    """Each agent's parent agent, circles being cut, and the parents that were cut off."""
     above = tree.nearest(parents, is_agent)
     above = np.where(above == tree.NONE, tree.NONE, first[above])
     above = np.where(starters == tree.NONE, above, starters)
@@ -193,7 +197,8 @@ def _parent_agents(
     parent = np.where(is_agent, parent[first], tree.NONE)
     root = tree.topmost(parent)
     circle = is_agent & (parent != tree.NONE) & (parent[root] != tree.NONE)
-    return np.where(circle & (root == np.arange(evidence.count)), tree.NONE, parent)
+    closes = circle & (root == np.arange(evidence.count))
+    return np.where(closes, tree.NONE, parent), np.where(closes, parent, tree.NONE)
 
 
 def _runs(

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from fleetspan_collector._columns import Columns, Strings, codes
 from fleetspan_collector.derive import tree
+from fleetspan_collector.derive._activations import latest_reports
 from fleetspan_collector.derive._coverage import unattributed_usd
 from fleetspan_collector.derive._mentioned import with_mentioned_agents
 from fleetspan_collector.derive._runs import roll_up
 from fleetspan_collector.derive._sessions import with_sessions_settled
+from fleetspan_collector.derive._strays import believable_times
 from fleetspan_collector.derive.call_costs import lifetime_unknown, price_calls
 from fleetspan_collector.derive.ownership import Indexes, Ownership, find_owners
 from fleetspan_collector.derive.prices import PriceBook
@@ -74,12 +76,14 @@ def resolve(evidence: pa.Table, prices: PriceBook) -> Canonical:
     claimed = unattributed_usd(
         columns, owners, calls, prices, labels.run_code, labels.run_count
     )
-    runs = roll_up(columns, owners, labels.run_code, labels, calls, tools, claimed)
+    runs = roll_up(
+        columns, owners, labels.run_code, labels, labels.times, calls, tools, claimed
+    )
     return Canonical(agents=agents, llm_calls=calls, tool_calls=tools, runs=runs)
 
 
 class _Labels(Mapping[str, Strings]):
-    """Session, environment, project, user and service of every row.
+    """Session, environment, project, user and service of every row, and its times.
 
     A row's own word holds; else its agent's, else its run's: the run row's own, or
     the smallest that any of its rows states.
@@ -87,6 +91,7 @@ class _Labels(Mapping[str, Strings]):
 
     def __init__(self, columns: Columns, owners: Ownership) -> None:
         self.run_code, self.run_count = codes(columns.strings("Tenant"), owners.run_id)
+        self.times = believable_times(columns, self.run_code, self.run_count)
         self._values = {name: self._spread(columns, owners, name) for name in _LABELS}
 
     def __getitem__(self, name: str) -> Strings:
@@ -124,6 +129,11 @@ def _optional(values: Strings) -> pa.Array:
 
 def _time(nanoseconds: NDArray[np.int64]) -> pa.Array:
     return pa.array(nanoseconds.astype("datetime64[ns]"), type=_TIME)
+
+
+def _optional_time(nanoseconds: NDArray[np.int64]) -> pa.Array:
+    unknown = nanoseconds == np.iinfo(np.int64).min
+    return pa.array(nanoseconds.astype("datetime64[ns]"), type=_TIME, mask=unknown)
 
 
 def _hour(nanoseconds: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -165,7 +175,7 @@ def _shared(
         **{name: _text(labels[name][rows]) for name in _LABELS},
         "TraceId": _text(columns.strings("GroupKey")[rows]),
         "SpanId": _text(columns.strings("Key")[rows]),
-        "Bucket": _hour(columns.nanoseconds("StartTime")[rows]),
+        "Bucket": _hour(labels.times[0][rows]),
         **_otel_ids(columns, rows),
     }
 
@@ -302,9 +312,8 @@ def _tools(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
 
 def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
     rows = owners.agents
-    parent = owners.parent_of[rows]
     ids = columns.strings("AgentId")
-    stated_parent = columns.strings("ParentAgentId")[rows]
+    parent_ids = _parent_ids(columns, owners, rows)
     spawn = owners.spawn_of[rows]
     tool_ids = np.where(
         columns.known("ToolCallId"),
@@ -314,15 +323,14 @@ def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
     stated_spawn = columns.strings("SpawnToolCallId")[rows]
     by_span = np.where(spawn == tree.NONE, "", tool_ids[spawn])
     activity = _last_activity(columns, owners)
-    status = columns.strings("Status")[rows]
+    latest, end = latest_reports(columns, owners)
+    status = columns.strings("Status")[latest]
     names, types = _names_and_types(columns, rows, spawn)
     return pa.table(
         {
             **_shared(columns, owners, labels, rows),
             "AgentId": _text(ids[rows]),
-            "ParentAgentId": _optional(
-                np.where(parent == tree.NONE, stated_parent, ids[parent])
-            ),
+            "ParentAgentId": _optional(parent_ids),
             "SpawnToolCallId": _optional(
                 np.where(stated_spawn != "", stated_spawn, by_span)
             ),
@@ -331,20 +339,21 @@ def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
             "Model": _text(columns.strings("Model")[rows]),
             "Task": _text(columns.strings("Task")[rows]),
             "StartTime": _time(columns.nanoseconds("StartTime")[rows]),
-            "EndTime": _take(columns, "EndTime", rows),
+            "EndTime": _optional_time(end),
             "LastActivity": _time(activity[rows]),
             "Status": _text(status),
             "Error": _text(
-                np.where(status == "error", columns.strings("Error")[rows], "")
+                np.where(status == "error", columns.strings("Error")[latest], "")
             ),
             "TimeSource": _text(columns.strings("TimeSource")[rows]),
             "Activations": owners.activations[rows].astype(np.uint32),
             "Sources": _take(columns, "Sources", rows),
             "Fingerprint": _mixed(
                 _derived_fingerprint(columns, owners, labels, rows),
-                _hashed(np.where(parent == tree.NONE, stated_parent, ids[parent])),
+                _hashed(parent_ids),
                 _hashed(np.where(stated_spawn != "", stated_spawn, by_span)),
                 activity[rows],
+                columns.ids("Content")[latest],
                 owners.activations[rows],
                 _hashed(status),
                 _hashed(names),
@@ -352,6 +361,15 @@ def _agents(columns: Columns, owners: Ownership, labels: _Labels) -> pa.Table:
             ),
         }
     )
+
+
+def _parent_ids(columns: Columns, owners: Ownership, rows: Indexes) -> Strings:
+    """Ids of the agents' parents, of one, too, that closed a circle or never came."""
+    ids, stated = columns.strings("AgentId"), columns.strings("ParentAgentId")[rows]
+    parent, cut = owners.parent_of[rows], owners.cut_of[rows]
+    above = np.where(parent == tree.NONE, cut, parent)
+    told = (stated != "") & (parent == tree.NONE)
+    return np.where(told | (above == tree.NONE), stated, ids[above])
 
 
 def _names_and_types(

@@ -378,3 +378,63 @@ class TestRuns:
         for table in ("runs", "agents", "llm_calls"):
             found = derived.rows(table, "SessionId", "User", "Environment", "Project")
             assert set(found) == {("s", "u", "test", "tests")}
+
+
+class TestDamage:
+    """Telemetry that cannot be as it is told."""
+
+    def test_spans_in_a_circle(self, derived: Any) -> None:
+        """Each of two agents that hang under each other still says who its parent is."""
+        derived.take(agent(1, 1), agent(1, 2, 3), agent(1, 3, 2, at_ms=5))
+        assert derived.rows("agents", "AgentId", "ParentAgentId") == [
+            (name(1), None),
+            (name(2), name(3)),
+            (name(3), name(2)),
+        ]
+
+
+class TestActivations:
+    """An agent that is set to work several times."""
+
+    def test_it_ends_with_the_last(self, derived: Any) -> None:
+        """It begins with the first report, and ends as the last one says."""
+        derived.take(
+            agent(1, 1, fleetspan__agent__id="lead", lasts_ms=9_000),
+            agent(1, 2, 1, fleetspan__agent__id="scout", lasts_ms=100),
+            agent(
+                1,
+                3,
+                1,
+                fleetspan__agent__id="scout",
+                at_ms=500,
+                lasts_ms=100,
+                failed=True,
+                error__type="timeout",
+            ),
+        )
+        took = "dateDiff('ms', StartTime, EndTime)"
+        assert derived.rows("agents", "AgentId", took, "Status", "Error") == [
+            ("lead", 9_000, "ok", ""),
+            ("scout", 600, "error", "timeout"),
+        ]
+
+    def test_at_work_again(self, derived: Any) -> None:
+        """What has ended, and was begun once more, is at work."""
+        derived.take(
+            agent(1, 1, fleetspan__agent__id="lead"),
+            agent(1, 2, 1, fleetspan__agent__id="scout", lasts_ms=100),
+            starts=[
+                start_event(
+                    1,
+                    3,
+                    "agent",
+                    at_ms=500,
+                    fleetspan__agent__id="scout",
+                    fleetspan__parent_span_id=name(1),
+                )
+            ],
+        )
+        assert derived.rows("agents", "AgentId", "EndTime IS NULL", "Status") == [
+            ("lead", 0, "ok"),
+            ("scout", 1, "running"),
+        ]

@@ -52,6 +52,7 @@ def test_the_columns_of_a_statement_are_what_the_engine_says(
         window="1",
         groups="1",
         rules_version="1",
+        rate_limited="later",
         segment="/nowhere",
         batch_id="",
         shown="t",

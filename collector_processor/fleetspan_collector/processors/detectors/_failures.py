@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fleetspan_collector.derive.rules import RATE_LIMITED
 from fleetspan_collector.processors.critical_path import (
     Change,
     Lasts,
@@ -16,11 +17,7 @@ from fleetspan_collector.processors.critical_path import (
 )
 from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
 
-_RATE_LIMITED = re.compile(
-    r"\b(429|529)\b|rate.?limit|too.?many.?requests|overloaded|throttl"
-    r"|resource.?exhausted",
-    re.IGNORECASE,
-)
+_RATE_LIMITED = re.compile(RATE_LIMITED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

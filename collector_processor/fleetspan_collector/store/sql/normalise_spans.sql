@@ -1,7 +1,8 @@
 -- Evidence of the spans of a window, whatever convention they follow: one row per span,
 -- typed, under one set of names. The names are in `dialects/`; a fact is looked up by
 -- its number (`@fact_...@`), the best name of each having been sorted to the front.
--- tokens:  database, window (a condition on otel_traces), rules_version; from `dialects`:
+-- tokens:  database, window (a condition on otel_traces), rules_version, rate_limited (a
+--          regular expression); from `dialects`:
 --          names, codes, json_names, json_paths, json_codes, json_code, kind_values,
 --          kinds, span_names, span_kinds, excludes_cache, not_providers,
 --          provider_suffixes, runs_without_node, milliseconds, fact_...
@@ -12,6 +13,10 @@
 -- reports usage and names no cached tokens has none. Of the two lifetimes of cache
 -- writes, one that is not named has what the other leaves of all writes; with none named
 -- the split stays unknown. What an agent adds up over its calls is never a call's.
+--
+-- Errors: the type, for a message may differ each time. A type that says nothing gives way
+-- to the message; one that does not tell a rate limit, where the message does, has those
+-- words of it after it: several clients have one class for all that a provider refuses.
 -- Claude Code's own spans are read by `normalise_claude_spans.sql`.
 WITH
     (x -> toInt64OrNull(a[x])) AS integer,
@@ -23,6 +28,10 @@ WITH
     -- As JSON without blanks, where it is JSON: the same call has the same hash.
     if(startsWith(a[@fact_arguments@], '{'), JSONExtractRaw(a[@fact_arguments@]), a[@fact_arguments@]) AS arguments,
     StatusCode IN ('Error', 'STATUS_CODE_ERROR') OR a[@fact_level@] = 'ERROR' AS failed,
+    a[@fact_error_type@] AS error_type,
+    if(StatusMessage != '', StatusMessage, a[@fact_status_message@]) AS message,
+    -- The words alone: a message may have the id of its request, and no two are alike.
+    extract(message, '@rate_limited@') AS limited,
     integer(@fact_input_tokens@) AS all_input,
     integer(@fact_input_tokens_alone@) AS input_alone,
     coalesce(integer(@fact_output_tokens@), integer(@fact_output_tokens_alone@) + ReasoningTokens) AS output,
@@ -68,7 +77,11 @@ SELECT
     multiIf(a[@fact_arguments_hash@] != '', a[@fact_arguments_hash@], Kind = 'tool' AND arguments != '', lower(hex(sipHash64(arguments))), '') AS ArgumentsHash,
     multiIf(a[@fact_result_hash@] != '', a[@fact_result_hash@], Kind = 'tool' AND a[@fact_result@] != '', lower(hex(sipHash64(a[@fact_result@]))), '') AS ResultHash,
     if(startsWith(a[@fact_finish_reason@], '['), arrayElement(JSONExtract(a[@fact_finish_reason@], 'Array(String)'), 1), a[@fact_finish_reason@]) AS FinishReason,
-    multiIf(a[@fact_error_type@] != '', a[@fact_error_type@], NOT failed, '', StatusMessage != '', substring(StatusMessage, 1, 200), a[@fact_status_message@] != '', substring(a[@fact_status_message@], 1, 200), 'error') AS Error,
+    multiIf(
+        error_type = '' AND NOT failed, '',
+        error_type IN ('', '_OTHER'), multiIf(message != '', substring(message, 1, 200), error_type != '', error_type, 'error'),
+        limited != '' AND NOT match(error_type, '@rate_limited@'), concat(error_type, ': ', limited),
+        error_type) AS Error,
     if(failed, 'error', 'ok') AS Status,
     Timestamp AS StartTime,
     addNanoseconds(Timestamp, Duration) AS EndTime,
