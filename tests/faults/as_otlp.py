@@ -10,12 +10,14 @@ Spans carry what a plain OpenTelemetry GenAI instrumentation sends, and ``fleets
 only where the standard has no name: task and type of an agent, attempts within a call,
 waits for permission, a parent that is not the span's. In `Style.CONTENT` tool calls have
 their arguments and results, and ids are those of spans; in `Style.SDK` they have our
-hashes, and ids are told, as by our SDK. What is still open has a start event and no span.
+hashes, and ids are told, as by our SDK, with a span for each time that an agent was set
+to work. What is still open has a start event and no span.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -32,6 +34,7 @@ from fleetspan import _semconv as semconv
 from fleetspan_collector.processors.run import Run
 from tests.collector_processor.fleet import attributes, logs, traces
 from tests.faults.plan import Row
+from tests.faults.turns import Turn, span_at, turns_of, whole
 
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}")
 _TIMES: Final = ("StartTime", "EndTime", "LastActivity")
@@ -66,6 +69,7 @@ class Told:
     Attributes:
         requests: Traces, and logs if something of it is open.
         run_id: Its id in the store.
+        trace_id: Its trace, in hexadecimal digits.
         agents: Ids of agents in the store, by their ids in the run.
         calls: The same of model calls.
         tools: The same of tool calls.
@@ -73,6 +77,7 @@ class Told:
 
     requests: list[Message]
     run_id: str
+    trace_id: str
     agents: Mapping[str, str]
     calls: Mapping[str, str]
     tools: Mapping[str, str]
@@ -100,6 +105,7 @@ class _Telling:
         self._span_of = {
             row["AgentId"]: _span_id(row, "AgentId") for row in self._agents
         }
+        self._turns = {row["AgentId"]: self._turns_of(row) for row in self._agents}
         self._tool_span = {
             row["ToolCallId"]: _span_id(row, "ToolCallId") for row in self._tools
         }
@@ -125,6 +131,7 @@ class _Telling:
             run_id=self._facts.run_id
             if self._own
             else f"{self._trace.hex()}-{self._top.hex()}",
+            trace_id=self._trace.hex(),
             agents={key: key for key in spans} if self._own else spans,
             calls={row["CallId"]: _span_id(row, "CallId").hex() for row in self._calls},
             tools={row["ToolCallId"]: row["ToolCallId"] for row in self._tools},
@@ -156,13 +163,31 @@ class _Telling:
             named[semconv.AGENT_ID] = row["AgentId"]
             named[semconv.PARENT_AGENT_ID] = row["ParentAgentId"]
             named[semconv.SPAWN_TOOL_CALL_ID] = row["SpawnToolCallId"]
-        span, start = self._span_of[row["AgentId"]], row["StartTime"]
+        turns = self._turns[row["AgentId"]]
         if row["EndTime"] is None:
-            self._event(semconv.AGENT_START, span, parent, start, named)
+            first = turns[0]
+            self._event(semconv.AGENT_START, first.span, parent, first.start_ns, named)
             return
         named[semconv.OPERATION] = semconv.INVOKE_AGENT
         name = f"invoke_agent {row['Name']}"
-        self._span(span, parent, name, start, row["EndTime"], named, row["Error"])
+        for turn in turns:
+            error = row["Error"] if turn is turns[-1] else ""
+            self._span(
+                turn.span, parent, name, turn.start_ns, turn.end_ns, named, error
+            )
+
+    def _turns_of(self, row: Row) -> list[Turn]:
+        span = self._span_of[row["AgentId"]]
+        if not self._own:
+            return whole(row, span)
+        both = itertools.chain(self._calls, self._tools)
+        work = (each for each in both if each["AgentId"] == row["AgentId"])
+        return turns_of(row, span, work)
+
+    def _span_at(self, agent_id: str, at_ns: int) -> bytes:
+        """Return the span of an agent at a moment; of one that never came the run's."""
+        turns = self._turns.get(agent_id)
+        return self._top if turns is None else span_at(turns, at_ns)
 
     def _above(self, row: Row) -> bytes:
         """Return the span that an agent's hangs under: its tool call's, or its parent's."""
@@ -199,7 +224,7 @@ class _Telling:
             named[semconv.ARGUMENTS_HASH] = row["ArgumentsHash"]
         span = self._tool_span[row["ToolCallId"]]
         if row["DurationMs"] is None:
-            owner = self._span_of.get(row["AgentId"], self._top)
+            owner = self._span_at(row["AgentId"], row["StartTime"])
             named |= self._of_agent(row)
             self._event(semconv.TOOL_START, span, owner, row["StartTime"], named)
             return
@@ -216,7 +241,7 @@ class _Telling:
         self._work(row, span, f"execute_tool {row['Tool']}", named)
 
     def _work(self, row: Row, span: bytes, name: str, named: Mapping[str, Any]) -> None:
-        start, owner = row["StartTime"], self._span_of.get(row["AgentId"], self._top)
+        start, owner = row["StartTime"], self._span_at(row["AgentId"], row["StartTime"])
         end = start + round(row["DurationMs"] * 1e6)
         named = {**named, **self._of_agent(row)}
         self._span(span, owner, name, start, end, named, row["Error"])

@@ -56,7 +56,8 @@ def _middles(start: Indexes, run_code: Indexes, run_count: int) -> Indexes:
     order = rows[np.lexsort((start[rows], run_code[rows]))]
     counts = np.bincount(run_code[rows], minlength=run_count)
     place = np.cumsum(counts) - counts + np.maximum(counts - 1, 0) // 2
-    middles = start[order[np.minimum(place, len(order) - 1)]]
+    found = start[order[np.minimum(place, len(order) - 1)]]
     # So that adding a year to it stays in 64 bits.
-    middles = np.maximum(middles, 2 * _FAR_NS - 2**63)
-    return np.minimum(middles, 2**63 - 1 - 2 * _FAR_NS)
+    most = 2**63 - 1 - 2 * _FAR_NS
+    middles: Indexes = np.clip(found, -most, most)
+    return middles
