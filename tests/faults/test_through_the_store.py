@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from fleetspan_collector.processors.baselines import Baselines
 from fleetspan_collector.processors.critical_path import path_of
 from fleetspan_collector.processors.row_layouts import SECONDS
 from fleetspan_collector.processors.run import Run
@@ -24,12 +22,19 @@ from tests.collector_processor.claude_code import captures
 from tests.collector_processor.embedded import Embedded, embedded
 from tests.collector_processor.processors.analysing import Analysing
 from tests.faults import layout
-from tests.faults.as_otlp import Style, Told, as_otlp
+from tests.faults.as_otlp import Style, Told
 from tests.faults.captured import HEALTHY
-from tests.faults.healthy import KINDS, healthy
+from tests.faults.healthy import KINDS
 from tests.faults.history import baselines_of
-from tests.faults.inject import FAULTS, case
+from tests.faults.inject import FAULTS
 from tests.faults.plan import Plan
+from tests.faults.store_cases import (
+    HOUR_NS,
+    ended_cases,
+    healthy_plan,
+    left_cases,
+    open_cases,
+)
 from tests.faults.through_the_store import (
     Said,
     in_memory,
@@ -38,13 +43,9 @@ from tests.faults.through_the_store import (
     pairs,
     take,
 )
-from tests.faults.truth import Case, Truth
+from tests.faults.truth import Truth
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
-
-_HOUR_NS: Final = 3_600_000_000_000
-_START_NS: Final = (time.time_ns() // _HOUR_NS - 4) * _HOUR_NS
-"""Runs that are over begin in one hour, so that none is history of another."""
 
 _PAST_RUNS: Final = 40
 _PAST_HOURS: Final = 6
@@ -53,9 +54,6 @@ _OF_EACH: Final = 2
 _LONG_S: Final = 86_400.0
 _MOST_IDS: Final = 200
 """Ids of a kind that the row of a finding names."""
-
-_SKIPPED: Final = ("end before start",)
-"""The table of spans has lengths without a sign: such a span has none in it."""
 
 _ENDED: Final = tuple(
     name
@@ -91,49 +89,6 @@ class Went:
 
 
 Given = tuple[str, Style, Run, Truth | None]
-
-
-def _plan(seed: object, kind: str) -> Plan:
-    plan = healthy(("store", seed), kind)
-    plan.start_ns = _START_NS
-    return plan
-
-
-def _ended(
-    detector: str, usual: Mapping[str, Baselines] | None = None
-) -> Iterator[Case]:
-    """Yield runs that are over, of all fleets in turn, whose fault memory finds."""
-    for seed in range(40):
-        for kind in usual or KINDS:
-            baselines = usual[kind] if usual else None
-            found = case(detector, seed, _plan((detector, seed), kind), baselines)
-            if found is None or found.truth.variant in _SKIPPED:
-                continue
-            if not found.faulty.facts.open and _finds(found):
-                yield found
-
-
-def _going_on(detector: str) -> Iterator[Case]:
-    """Yield runs that go on at this moment, whose fault memory finds."""
-    for seed in range(40):
-        for kind in KINDS:
-            plan = _plan((detector, seed), kind)
-            found = case(detector, seed, plan)
-            if found is None or not found.faulty.facts.open or not _finds(found):
-                continue
-            plan.start_ns += time.time_ns() - found.faulty.context.now_ns
-            now = case(detector, seed, plan)
-            assert now is not None
-            yield now
-
-
-def _finds(given: Case) -> bool:
-    """Whether memory finds the fault: the benchmark counts how often it does not."""
-    told = as_otlp(given.faulty)
-    return any(
-        said.detector == given.truth.detector and said.lies_at(given.truth, told)
-        for said in in_memory(given.faulty, told)
-    )
 
 
 def _took(made: Analysing, given: list[Given]) -> list[Went]:
@@ -182,10 +137,10 @@ def ended(made: Analysing) -> list[Went]:
     given: list[Given] = []
     for style in Style:
         for detector in _ENDED:
-            for found in itertools.islice(_ended(detector), _OF_EACH):
+            for found in itertools.islice(ended_cases(detector), _OF_EACH):
                 given.append((style.name, style, found.faulty, found.truth))
         for kind in KINDS:
-            run = layout.run_of(_plan("healthy", kind))
+            run = layout.run_of(healthy_plan("healthy", kind))
             given.append((style.name, style, run, None))
     return _took(made, given)
 
@@ -199,7 +154,7 @@ def damaged(made: Analysing) -> list[Went]:
         for variant in ("1970 or 2100", "never ended", "clock skew", *_APART)
     }
     given: list[Given] = []
-    for found in _ended("broken_trace"):
+    for found in ended_cases("broken_trace"):
         for style in Style:
             if (style, found.truth.variant) in wanted:
                 wanted.remove((style, found.truth.variant))
@@ -215,7 +170,9 @@ def going_on(made: Analysing) -> list[Went]:
     """Runs that go on, told of by start events, each of a tenant of its own."""
     given: list[Given] = []
     for detector in _OPEN:
-        for number, found in enumerate(itertools.islice(_going_on(detector), _OF_EACH)):
+        for number, found in enumerate(
+            itertools.islice(open_cases(detector), _OF_EACH)
+        ):
             tenant = f"{detector} {number}"
             given.append((tenant, Style.SDK, found.faulty, found.truth))
     return _took(made, given)
@@ -231,11 +188,11 @@ def with_history(store: tuple[Embedded, Path]) -> Generator[list[Went]]:
     before.scheduler.stop()
     usual = {kind: baselines_of(runs) for kind, runs in past.items()}
     given: list[Given] = []
-    for found in itertools.islice(_ended("slower_than_usual", usual), 6):
+    for found in itertools.islice(ended_cases("slower_than_usual", usual), 6):
         run = found.faulty
         given.append((run.facts.name, Style.CONTENT, run, found.truth))
     for kind, number in itertools.product(_USUAL, range(3)):
-        run = layout.run_of(_plan(("usual", number), kind), usual[kind])
+        run = layout.run_of(healthy_plan(("usual", number), kind), usual[kind])
         given.append((run.facts.name, Style.CONTENT, run, None))
     # What is left of an hour's history is made at a start, or some seconds later.
     after = Analysing(*store, idle_timeout_s=_LONG_S)
@@ -245,8 +202,8 @@ def with_history(store: tuple[Embedded, Path]) -> Generator[list[Went]]:
 
 def _past(kind: str) -> Iterator[Plan]:
     for number in range(_PAST_RUNS):
-        plan = _plan(("past", number), kind)
-        plan.start_ns -= (1 + number % _PAST_HOURS) * _HOUR_NS
+        plan = healthy_plan(("past", number), kind)
+        plan.start_ns -= (1 + number % _PAST_HOURS) * HOUR_NS
         yield plan
 
 
@@ -284,6 +241,22 @@ def test_a_run_that_is_over(ended: list[Went], detector: str) -> None:
     for went in runs:
         _assert_same(went)
         _assert_found(went)
+
+
+def test_a_run_that_was_left(store: tuple[Embedded, Path]) -> None:
+    """After the idle time as it is set by default, the agent that was left is named."""
+    given: list[Given] = []
+    for number, found in enumerate(itertools.islice(left_cases(), _OF_EACH)):
+        given.append((f"left {number}", Style.SDK, found.faulty, found.truth))
+    later = Analysing(*store)
+    try:
+        runs = _took(later, given)
+    finally:
+        later.scheduler.stop()
+    for went in runs:
+        _assert_same(went)
+        _assert_found(went)
+        assert [said.detector for said in went.store] == ["stuck_agent"]
 
 
 @pytest.mark.parametrize("detector", _OPEN)
