@@ -24,6 +24,7 @@ from fleetspan_collector.cli import (
     statusline_command,
     up_command,
     version_command,
+    what_if_command,
 )
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
 from fleetspan_collector.cli.claude_command import claude
@@ -58,6 +59,7 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "show": with_common_options(show_command.show),
     "cost": with_common_options(cost_command.cost),
     "explain": with_common_options(explain_command.explain_run),
+    "what-if": with_common_options(what_if_command.what_if),
     "findings": with_common_options(findings_command.findings),
     "doctor": with_common_options(doctor_command.doctor),
     "review": with_common_options(review_command.review),

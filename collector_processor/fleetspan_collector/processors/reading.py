@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,6 @@ from fleetspan_collector.processors.batch import RunBatch, RunKey, offsets_of
 from fleetspan_collector.processors.conditions import condition_on, condition_on_runs
 from fleetspan_collector.processors.run import Context, RunFacts
 from fleetspan_collector.store import _sql
-from fleetspan_collector.store._engine import Engine
 
 _MOST_RUNS: Final = 1000
 _MOST_ROWS: Final = 200_000
@@ -34,17 +33,30 @@ ContextOf = Callable[[RunFacts], Context]
 """What is known beside a run; the same object for runs that share it."""
 
 
+class Tables(Protocol):
+    """Where runs are read from: a connection to the store, or a collector that is asked."""
+
+    @property
+    def database(self) -> str:
+        """The database of the store."""
+        ...
+
+    def arrow(self, sql: str) -> pa.Table:
+        """Run a query; its result as an Arrow table."""
+        ...
+
+
 class RunReader:
     """Reads runs to be analysed.
 
     Args:
-        engine: A connection that this object alone uses.
+        engine: What this object alone uses to read.
         idle_timeout_s: Seconds of silence after which a run counts as abandoned.
     """
 
-    def __init__(self, engine: Engine, *, idle_timeout_s: float) -> None:
+    def __init__(self, engine: Tables, *, idle_timeout_s: float) -> None:
         self._engine = engine
-        self._database = engine.address.database
+        self._database = engine.database
         self._idle_ns = int(min(idle_timeout_s, 1e9) * 1e9)
 
     def batches(

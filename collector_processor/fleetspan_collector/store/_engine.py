@@ -79,6 +79,11 @@ class Engine:
                 suggestion="fleetspan doctor",
             ) from error
 
+    @property
+    def database(self) -> str:
+        """The database of the store."""
+        return self.address.database
+
     def another(self) -> Engine:
         """A second connection to the same store, for another thread."""
         twin = object.__new__(Engine)
