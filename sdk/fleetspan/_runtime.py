@@ -22,7 +22,7 @@ from fleetspan._providers import Providers, make_providers, refresh_process, ret
 
 if TYPE_CHECKING:
     from fleetspan._metrics import Instruments
-    from fleetspan._snapshots import Outbox
+    from fleetspan._outbox import Outbox
 
 SCOPE_NAME: Final = "fleetspan"
 SCOPE_VERSION: Final = "0.1.0"

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from fleetspan._config import Config
 from fleetspan._guard import complain, guard
-from fleetspan._snapshots import Snapshot
+from fleetspan._outbox import Snapshot
 
 SNAPSHOTS_PATH: Final = "/v1/fleetspan/snapshots"
 CHUNKS_PATH: Final = "/v1/fleetspan/snapshot-chunks"

@@ -33,9 +33,9 @@ from opentelemetry.trace import SpanContext
 
 from fleetspan import _runtime, _scope, _subscribers
 from fleetspan._config import Settings, load
+from fleetspan._outbox import Snapshot
 from fleetspan._processors import guarded_span_processors
 from fleetspan._providers import Providers
-from fleetspan._snapshots import Snapshot
 from fleetspan._subscribers import Notice
 
 __all__ = ["Recorded", "capture"]
