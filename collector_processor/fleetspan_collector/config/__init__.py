@@ -12,7 +12,10 @@ from fleetspan_collector.config._endpoints import (
 from fleetspan_collector.config._load import Loaded, load, parse_assignments
 from fleetspan_collector.config._parsers import show_size
 from fleetspan_collector.config._ports import check_free, port_in_use
-from fleetspan_collector.config._processor_settings import ProcessorSettings
+from fleetspan_collector.config._processor_settings import (
+    ProcessorSettings,
+    of_processors,
+)
 from fleetspan_collector.config._setting import Setting, show
 from fleetspan_collector.config._settings import SETTINGS, Settings
 
@@ -26,6 +29,7 @@ __all__ = [
     "Settings",
     "check_free",
     "load",
+    "of_processors",
     "parse_assignments",
     "port_in_use",
     "read_endpoints",
