@@ -22,6 +22,7 @@ from typing import Final
 import prometheus_client
 
 from fleetspan_collector._opening import open_store
+from fleetspan_collector.analyst import Analyst
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
 from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import PriceBook
@@ -37,7 +38,6 @@ from fleetspan_collector.journal import (
     JournalSettings,
 )
 from fleetspan_collector.processors.dirty import DirtyRuns
-from fleetspan_collector.processors.running import Analyst
 from fleetspan_collector.receivers import (
     GrpcReceiver,
     HttpServer,

@@ -1,4 +1,4 @@
-"""Analysis in a running collector: the scheduler, and those who follow it."""
+"""Analysis in a collector: the scheduler, and those who follow it."""
 
 from __future__ import annotations
 
