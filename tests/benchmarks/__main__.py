@@ -27,6 +27,7 @@ PARTS: Final = (
     "transcripts",
     "complexity",
     "analysis",
+    "live",
     "cache",
     "detection",
 )

@@ -26,6 +26,7 @@ class Scale:
         reads_repeats: How often each query is asked.
         transcript_bytes: Size of the transcripts that are read.
         analysis_spans: Spans that are analysed, for each size of runs.
+        live_runs: Loops that are awaited, in each way.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Scale:
     reads_repeats: int
     transcript_bytes: int
     analysis_spans: int
+    live_runs: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sizes for a report."""
@@ -65,6 +67,7 @@ FULL: Final = Scale(
     reads_repeats=30,
     transcript_bytes=1_000_000_000,
     analysis_spans=500_000,
+    live_runs=60,
 )
 QUICK: Final = Scale(
     name="quick",
@@ -82,6 +85,7 @@ QUICK: Final = Scale(
     reads_repeats=10,
     transcript_bytes=100_000_000,
     analysis_spans=100_000,
+    live_runs=15,
 )
 TINY: Final = Scale(
     name="tiny",
@@ -99,4 +103,5 @@ TINY: Final = Scale(
     reads_repeats=2,
     transcript_bytes=1_000_000,
     analysis_spans=5_000,
+    live_runs=2,
 )

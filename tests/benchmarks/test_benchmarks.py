@@ -51,6 +51,11 @@ from tests.benchmarks._scale import TINY
         ("hooks", ["one client", "eight clients", "beside 1,000 spans/s"]),
         ("sdk", ["opentelemetry", "fleetspan", "fleetspan, spans only"]),
         (
+            "live",
+            ["raw spans, a reader", "finding, a reader", "finding, a webhook"],
+        ),
+        ("analysis", [50, 500, 5000]),
+        (
             "reads",
             [
                 *("last 50 runs", "one run", "one session"),
@@ -60,7 +65,7 @@ from tests.benchmarks._scale import TINY
     ],
 )
 def test_a_part_measures_what_it_names(
-    part: str, rows: list[str], tmp_path: Path
+    part: str, rows: list[object], tmp_path: Path
 ) -> None:
     """A part has a row of numbers for each thing it names."""
     result = importlib.import_module(f"tests.benchmarks.{part}").measure(TINY, tmp_path)
