@@ -42,7 +42,8 @@ def turns_of(agent: Row, span: bytes, work: Iterable[Row]) -> list[Turn]:
     (alone,) = whole(agent, span)
     if agent["EndTime"] is None or agent["Activations"] <= 1:
         return [alone]
-    pauses = sorted(_pauses(work)[: agent["Activations"] - 1])
+    within = (row for row in work if alone.start_ns <= row["StartTime"] <= alone.end_ns)
+    pauses = sorted(_pauses(within)[: agent["Activations"] - 1])
     starts = [alone.start_ns, *(after for _, after in pauses)]
     ends = [*(before for before, _ in pauses), alone.end_ns]
     return [
