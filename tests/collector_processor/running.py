@@ -144,7 +144,10 @@ class Collector:
             "web", "POST", "/api/v1/sql?format=JSONEachRow", query.encode()
         )
         assert status == 200, body
-        return [json.loads(line) for line in body.splitlines()]
+        # States of aggregate functions are no text.
+        return [
+            json.loads(line.decode("utf-8", "replace")) for line in body.splitlines()
+        ]
 
     def count(self, table: str, condition: str = "1") -> int:
         """Return the number of rows of a table."""

@@ -7,6 +7,7 @@ done so on `_STRIKES` runs is switched off until the collector starts again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import mmap
 import os
@@ -42,6 +43,7 @@ _IDLE_S: Final = 60.0
 """After so long without work the process is ended; it takes a second to start."""
 
 
+_ENDING_S: Final = 5.0
 _UNATTENDED_S: Final = 120.0
 """For reading a request and writing an answer, while no processor is at work."""
 
@@ -138,6 +140,9 @@ class Supervisor:
         try:
             answer = receive(cast(BinaryIO, process.stdout))
         except EOFError:
+            # It is about to end, if it has not: whoever asks is to know that it did.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_ENDING_S)
             return None
         if not isinstance(answer, Answer):
             raise TypeError(f"expected an Answer, got {type(answer).__name__}")

@@ -48,10 +48,10 @@ class SinkReader(MemoryReader):
         self._generation = generation
 
     def sql(self, query: str, output_format: str) -> bytes:
-        """Answer the statements of ``doctor``; of Claude Code there is nothing."""
+        """Answer the statements of ``doctor``; of hooks, ours or theirs, there is nothing."""
         if "fleetspan_schema" in query:
             return json.dumps({"generation": self._generation}).encode()
-        if "claude_hooks" in query:
+        if "claude_hooks" in query or "deliveries" in query:
             return b""
         wanted = re.search("'([0-9a-f]{32})'", query)
         assert wanted is not None

@@ -195,9 +195,12 @@ def test_the_order_of_rows_is_of_no_account(
 
 
 @EXAMPLES
-@given(workers(), st.data())
+@given(workers(jobs=False), st.data())
 def test_slack_is_what_may_be_lost(worker: Worker, data: st.DataObject) -> None:
-    """A thing may end later by its slack; by a second more, the run ends a second later."""
+    """A thing may end later by its slack; by a second more, the run ends a second later.
+
+    But for jobs under a limit: when one is late, another takes the next place.
+    """
     run, wall_s = build(worker)
     slack = slack_of(run)
     row = data.draw(st.integers(0, run.llm_calls.count - 1))
@@ -207,3 +210,14 @@ def test_slack_is_what_may_be_lost(worker: Worker, data: st.DataObject) -> None:
     latest = what_if(run, Lasts(took_s + free_s + 1, call=row))
     assert later.wall_s == pytest.approx(wall_s)
     assert latest.wall_s == pytest.approx(wall_s + 1)
+
+
+@EXAMPLES
+@given(workers(), st.data())
+def test_slack_may_be_lost_under_a_limit(worker: Worker, data: st.DataObject) -> None:
+    """Whatever else there is: by its slack a thing may end later for nothing."""
+    run, wall_s = build(worker)
+    row = data.draw(st.integers(0, run.llm_calls.count - 1))
+    took_s = float(run.llm_calls.floats("DurationMs")[row]) / 1000
+    later = what_if(run, Lasts(took_s + float(slack_of(run).calls_s[row]), call=row))
+    assert later.wall_s == pytest.approx(wall_s)
