@@ -11,6 +11,8 @@ from fleetspan_collector.config import Settings
 from fleetspan_collector.processors.batch import RunKey
 from fleetspan_collector.processors.run import RunFacts
 
+_STEP: Final = 1.25
+_MOST_STEPS: Final = 40
 _JUST_PAST_NS: Final = 1_000_000
 """A threshold is passed when the silence is longer than it."""
 
@@ -28,6 +30,11 @@ class OpenRuns:
             for each in fields(settings)
             if each.name.startswith("detect_stuck_agent_") and each.name.endswith("_s")
         }
+        # Thresholds grow with what is usual for an agent or a tool: in between, too.
+        between, last = min(seconds), max(seconds)
+        while between * _STEP < last and len(seconds) < _MOST_STEPS:
+            between *= _STEP
+            seconds.add(between)
         self._silences_ns = sorted(
             int(min(each, 1e9) * 1e9) + _JUST_PAST_NS for each in seconds
         )

@@ -78,14 +78,22 @@ class TestSilence:
         )
 
     def test_each_threshold_once(self) -> None:
-        """An open run is looked at again when its silence passes a threshold."""
-        settings = replace(Settings(), idle_timeout_s=100_000.0)
+        """An open run is looked at again when its silence passes a threshold, or grows."""
+        settings = replace(
+            Settings(),
+            detect_stuck_agent_after_s=100.0,
+            detect_stuck_agent_tool_s=150.0,
+            idle_timeout_s=160.0,
+        )
         runs = OpenRuns(settings)
-        runs.note([self._facts(1000)], 1000 * S)
-        assert runs.take_silent(1001 * S) == []
-        (first,) = runs.take_silent(101_001 * S)
-        assert first[:2] == ("", "a")
-        assert runs.take_silent(101_001 * S) == []
+        facts = self._facts(1000)
+        looked_at = []
+        for second in range(1000, 1400):
+            if runs.take_silent(second * S) or second == 1000:
+                looked_at.append(second - 1000)
+                runs.note([facts], second * S)
+        # The thresholds, and a quarter more of the first; one millisecond past each.
+        assert looked_at == [0, 101, 126, 151, 157, 161]
 
     def test_activity_puts_it_off(self) -> None:
         """What was due by an older silence is not due any more."""
