@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable, Mapping
 
@@ -30,12 +31,18 @@ class DirtyRuns:
                 self._marked += 1
             self._changed.notify_all()
 
-    def take(self) -> Mapping[RunKey, int]:
-        """Take all that wait, with their hours; `done` or `give_back` comes after it."""
+    def take(self, most: int) -> Mapping[RunKey, int]:
+        """Take those that have waited longest, with their hours.
+
+        `done` or `give_back` comes after it.
+        """
         with self._changed:
-            hours, self._hours = self._hours, {}
-            self._taken = self._marked
-            return hours
+            taken = dict(itertools.islice(self._hours.items(), most))
+            for key in taken:
+                del self._hours[key]
+            if not self._hours:
+                self._taken = self._marked
+            return taken
 
     def done(self) -> None:
         """What was taken has been analysed, and can be read."""

@@ -48,6 +48,9 @@ _LOOK_BACK_EVERY_S: Final = 60.0
 _LOOK_BACK_S: Final = 600.0
 """What others derived, or this one failed on, is looked for so often, and so far back."""
 
+_MOST_AT_ONCE: Final = 10_000
+"""Runs of one round; bounds its memory when a store of years is analysed anew."""
+
 _AT_ONCE_WITH_PEERS_S: Final = 2.0
 _CATCH_UP_S: Final = 7 * 86_400.0
 """How far back changes are looked for that no collector has analysed, at the start."""
@@ -161,6 +164,8 @@ class Scheduler:
                     self.supervisor.rest()
                 pause_s = _FIRST_RETRY_S
             except Exception as error:
+                if self._stopping.is_set():
+                    return
                 self._metrics.rounds.inc()
                 known = isinstance(error, (ClickHouseError, CollectorError, OSError))
                 reason = (str(error) or type(error).__name__).splitlines()[0][:500]
@@ -205,7 +210,7 @@ class Scheduler:
         self._looked_back_at = time.monotonic()
 
     def _round(self) -> None:
-        hours = self._dirty.take()
+        hours = self._dirty.take(_MOST_AT_ONCE)
         try:
             self._analyse(self._own(hours))
         except BaseException:

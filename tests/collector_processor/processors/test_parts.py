@@ -23,7 +23,7 @@ class TestDirtyRuns:
         """A run that was marked three times waits once, with its latest hour."""
         dirty = DirtyRuns()
         dirty.mark([("", "a", 1), ("", "b", 1), ("", "a", 2)])
-        assert dirty.take() == {("", "a"): 2, ("", "b"): 1}
+        assert dirty.take(9) == {("", "a"): 2, ("", "b"): 1}
         assert len(dirty) == 0
 
     def test_a_reader_waits_for_what_was_marked_before(self) -> None:
@@ -31,7 +31,7 @@ class TestDirtyRuns:
         dirty = DirtyRuns()
         dirty.mark([("", "a", 1)])
         mark = dirty.marked
-        dirty.take()
+        dirty.take(9)
         dirty.mark([("", "b", 1)])
         assert not dirty.is_done(mark)
         dirty.done()
@@ -42,11 +42,22 @@ class TestDirtyRuns:
         """What could not be analysed waits again; what changed meanwhile knows better."""
         dirty = DirtyRuns()
         dirty.mark([("", "a", 1), ("", "b", 1)])
-        hours = dirty.take()
+        hours = dirty.take(9)
         dirty.mark([("", "a", 5)])
         dirty.give_back(hours)
-        assert dirty.take() == {("", "a"): 5, ("", "b"): 1}
+        assert dirty.take(9) == {("", "a"): 5, ("", "b"): 1}
         assert not dirty.is_done(1)
+
+    def test_a_few_at_a_time(self) -> None:
+        """Those that have waited longest go first; a mark is done when all are."""
+        dirty = DirtyRuns()
+        dirty.mark([("", name, 1) for name in "abc"])
+        assert list(dirty.take(2)) == [("", "a"), ("", "b")]
+        dirty.done()
+        assert not dirty.is_done(3)
+        assert list(dirty.take(2)) == [("", "c")]
+        dirty.done()
+        assert dirty.is_done(3)
 
 
 class TestSharing:
