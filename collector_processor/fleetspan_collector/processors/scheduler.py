@@ -160,7 +160,7 @@ class Scheduler:
                     began = time.monotonic()
                     self._round()
                     self._budget.spent(time.monotonic() - began)
-                if not len(self._open):
+                if not (len(self._open) or self._somebody_waits):
                     self.supervisor.rest()
                 pause_s = _FIRST_RETRY_S
             except Exception as error:
@@ -177,6 +177,10 @@ class Scheduler:
                 self._stopping.wait(pause_s)
                 pause_s = min(2 * pause_s, _LAST_RETRY_S)
 
+    @property
+    def _somebody_waits(self) -> bool:
+        return any(each.wants_live for each in self._followers)
+
     def _pause(self) -> bool:
         """Wait until the next round may start; tells whether there was need to."""
         pause_s = min(self._budget.next_round_in_s(), _LONGEST_PAUSE_S)
@@ -188,9 +192,11 @@ class Scheduler:
         """Mark what has gone silent, and now and then what nobody has marked."""
         self._dirty.mark(self._open.take_silent(time.time_ns()))
         self._contexts.refresh()
-        if len(self._open) and any(each.wants_live for each in self._followers):
-            # Somebody is told as soon as it is known, so it has to be known soon.
-            self._looked()
+        if self._somebody_waits:
+            # To be told as soon as it is known: so it has to be known soon.
+            self.supervisor.ready()
+            if len(self._open):
+                self._looked()
         changed = self.look_for_peers()
         shared = self._peers is not None and not self._peers.alone
         every_s = _AT_ONCE_WITH_PEERS_S if shared else _LOOK_BACK_EVERY_S

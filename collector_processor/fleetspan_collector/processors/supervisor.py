@@ -112,6 +112,14 @@ class Supervisor:
                 return answer
             self._set_aside(batch, skipped)
 
+    def ready(self) -> None:
+        """Have the process at hand before there is work for it.
+
+        Raises:
+            CollectorError: When it cannot be started.
+        """
+        self._running()
+
     def rest(self) -> None:
         """End the process when it has had nothing to do for a while."""
         if self._process is not None and time.monotonic() - self._used_at > _IDLE_S:
