@@ -6,9 +6,9 @@ tool call that waits for it (or in its parent), a main agent in the run.
 
 A thing begins after whatever had ended, of what it is in with, when it began; a tool call
 that begins while a model call of its agent still streams begins with what it had streamed
-by then; a sub-agent in the background begins with its spawn call, and may wake its parent
-when it ends. A thing that others are in ends when the last of them that it waits for has
-ended.
+by then; a sub-agent in the background begins with its spawn call, and when it ends may
+wake its parent, or end a tool call that only waited for it. A thing that others are in
+ends when the last of them that it waits for has ended.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from fleetspan_collector.derive import tree as forest
 from fleetspan_collector.processors.critical_path._intervals import Mask
+from fleetspan_collector.processors.critical_path._joins import joins_of
 from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.critical_path._sweep import Sweep
 from fleetspan_collector.processors.critical_path._timeline import timeline_of
@@ -61,7 +62,7 @@ def graph_of(run: Run) -> Graph:
         last=[NONE] * (root + 1),
         last_ns=[0] * (root + 1),
         closing_ns=[0] * root,
-        wakes={},
+        wakes={agent: first_tool + tool for agent, tool in joins_of(run).items()},
         ended={},
         again=_again(times.role, spawn),
         first_own=_first_own(run, times.agent_start, start[agents:]),

@@ -30,7 +30,8 @@ class Graph:
         last: For each what had ended last in it when it ended; -1 for nothing.
         last_ns: When that was; without it, its own start.
         closing_ns: The same, counting agents in the background that woke it.
-        wakes: For agents in the background: whom their end woke.
+        wakes: For agents in the background: what their end let go on, their parent or a
+            tool call of it that only waited for them.
         ended: For each what ended in it, in order, with when that was.
         again: For each tool call the sub-agents of which it waited for the first
             activation only.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetspan_collector.processors.critical_path._graph import graph_of
+from fleetspan_collector.processors.critical_path._limits import Limits, limits_of
 from fleetspan_collector.processors.critical_path._order import Graph
 from fleetspan_collector.processors.run import NONE, Run, per_run
 
@@ -33,7 +34,7 @@ class Slack:
 def slack_of(run: Run) -> Slack:
     """Return by how much each thing may end later, all else as it was."""
     graph = graph_of(run)
-    seconds = np.array(_latest(graph), dtype=np.float64) / 1e9
+    seconds = np.array(_latest(graph, limits_of(run)), dtype=np.float64) / 1e9
     return Slack(
         agents_s=seconds[: graph.agents],
         calls_s=seconds[graph.agents : graph.first_tool],
@@ -41,11 +42,12 @@ def slack_of(run: Run) -> Slack:
     )
 
 
-def _latest(graph: Graph) -> list[int]:
+def _latest(graph: Graph, limits: Limits) -> list[int]:
     """Go back through the moments: how late may each be that all after it stays in time.
 
     ``room[place]`` is the latest time by which something in a place has to have ended,
     for everything that began or ended there since: its own slack, after its own wait.
+    Under a limit, any job that had ended is taken for the one whose place the next took.
     """
     root, start, end = graph.root, graph.start, graph.end
     room = [graph.last_seen_ns] * (root + 1)
@@ -69,7 +71,12 @@ def _latest(graph: Graph) -> list[int]:
         if graph.anchored[thing]:
             early[place] = min(early[place], early[thing])
             continue
-        room[place] = min(room[place], early[thing] + graph.ready_ns[thing])
+        ready = graph.ready_ns[thing]
+        if thing in limits.free_ns:
+            prior, free = limits.prior[thing], limits.free_ns[thing]
+            early[prior] = min(early[prior], early[thing] + free - start[prior])
+            ready = min(ready, free)
+        room[place] = min(room[place], early[thing] + ready)
         call = graph.streaming[thing]
         if call != NONE:
             early[call] = min(early[call], early[thing])

@@ -2,6 +2,7 @@
 
 An agent in the background that ends while its parent does nothing wakes it, if the parent
 goes on, or ends, within `_WAKE_NS`: so clients tell an agent that what it sent off is done.
+Those that a tool call waited for are known before (`_joins`).
 """
 
 from __future__ import annotations
@@ -89,6 +90,10 @@ class Sweep:
             self._going[place].pop(thing, None)
             self._note(place, thing, end)
             self._ready[place] = max(self._ready[place], end)
+        elif thing in graph.wakes:
+            call = graph.wakes[thing]
+            self._note(call, thing, end)
+            self._ready[call] = max(self._ready[call], end)
         else:
             parent = graph.parent[thing]
             if parent != NONE and not self._going.get(parent):

@@ -235,14 +235,14 @@ class Builder:
         )
         return at + took
 
-    def _use(self, tool: str, name: str, at: int, end: int, **given: Any) -> int:
+    def _use(self, call: str, name: str, at: int, end: int, **given: Any) -> int:
         """Use a tool until a moment, or for as long as it is said to last."""
-        ends = at + self.otherwise.lasts.get(tool, end - at)
+        ends = at + self.otherwise.lasts.get(call, end - at)
         self.building.tool(
             self.name(name),
             at / 1000,
             (ends - at) / 1000,
-            call_id=self.name(tool),
+            call_id=self.name(call),
             **given,
         )
         return ends
