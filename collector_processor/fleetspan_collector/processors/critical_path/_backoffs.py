@@ -37,6 +37,16 @@ def backoffs_of(run: Run) -> dict[int, Spans]:
     return waits
 
 
+@per_run
+def backoffs_by_end(run: Run) -> dict[int, dict[int, int]]:
+    """By agent: when the longest back-off began that ended at a moment."""
+    by_end: dict[int, dict[int, int]] = {}
+    for agent, spans in backoffs_of(run).items():
+        # Of those that end together the first begun is written last.
+        by_end[agent] = {end: start for start, end in reversed(spans)}
+    return by_end
+
+
 def waited(waits: dict[int, Spans], agent: int, start: int, end: int) -> bool:
     """Whether an agent waited to try again from start to end."""
     spans = waits.get(agent)

@@ -1,14 +1,15 @@
 """Limits on how many sub-agents are at work at a time, as far as times can tell.
 
 Jobs are sub-agents that are waited for (or the spawn calls that wait for them), with one
-parent, in the order of their start, until all of them have ended. The most that were ever
-at work at once is the bound. Were it a limit, then once it was reached, the first end
-would let the next job begin, the second end the one after that, and so on. A job that
-began later than its turn came, and later than the job before it, by at most `_LATE_NS`
-and `_LATE_SHARE` of the time of the middle job, is *explained*, if what had ended last
-when it began was a job, too. It *shows* the limit if, besides, it came as late after its
-turn at most, and more than `_PACE` times as long after the job before it as the first
-jobs followed each other, so that it was no steady pace that began it.
+parent, in the order of their start, until nobody is at work for `_LATE_NS`, or until
+their parent does something else. The most that were ever at work at once is the bound.
+Were it a limit, then once it was reached, the first end would let the next job begin, the
+second end the one after that, and so on. A job that began later than its turn came, and
+later than the job before it, by at most `_LATE_NS` and `_LATE_SHARE` of the time of the
+middle job, is *explained*, if what had ended last when it began was a job, too. It
+*shows* the limit if, besides, it came as late after its turn at most, and more than
+`_PACE` times as long after the job before it as the first jobs followed each other, so
+that it was no steady pace that began it.
 
 There was a limit where the bound is two or more, at least `_SEVERAL` jobs and half of
 those that came after the first show it, and four of five are explained.
@@ -102,11 +103,13 @@ def _families(run: Run, graph: Graph) -> Iterator[list[int]]:
 
 
 def _until_all_ended(graph: Graph, family: list[int]) -> Iterator[list[int]]:
-    """Cut a family where a job began when all before it had ended."""
+    """Cut a family where all had ended, and their parent did something or nothing long."""
     jobs: list[int] = []
+    own = set(family)
     until = 0
     for job in family:
-        if jobs and graph.start[job] >= until:
+        idle_ns = graph.start[job] - until
+        if jobs and idle_ns >= (0 if graph.before[job] not in own else _LATE_NS):
             yield jobs
             jobs = []
         until = max(until, graph.end[job]) if jobs else graph.end[job]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fleetspan_collector.processors.critical_path._backoffs import backoffs_of
+from fleetspan_collector.processors.critical_path._backoffs import backoffs_by_end
 from fleetspan_collector.processors.critical_path._changes import (
     Change,
     Cheaper,
@@ -119,14 +119,13 @@ def _start_together(run: Run, graph: Graph, plan: Plan, change: Parallel) -> Non
 
 
 def _wait_less(run: Run, graph: Graph, plan: Plan, change: WithoutWait) -> None:
-    waits, retries = backoffs_of(run), retry_ns(run)
+    waits, retries = backoffs_by_end(run), retry_ns(run)
     for row in change.calls:
         call = graph.agents + row
         began = graph.start[call]
-        spans = waits.get(graph.within[call], ())
-        before = max((began - start for start, end in spans if end == began), default=0)
-        if before > 0:
-            plan.waits_less[call] = before
+        waited_since = waits.get(graph.within[call], {}).get(began, began)
+        if waited_since < began:
+            plan.waits_less[call] = began - waited_since
         if row in retries:
             took = graph.end[call] - began
             plan.lasts[call] = max(took - retries[row], 0)

@@ -72,7 +72,9 @@ class Schedule:
         at_work, free = self._at_work[series], self._graph.first_ns
         while len(at_work) >= limits.at_once[series]:
             free = heapq.heappop(at_work)
-        if job in self._plan.together or job not in limits.free_ns:
+        if job in self._plan.together:
+            at = self._follows(job, place)
+        elif job not in limits.free_ns:
             at = max(self._follows(job, place), free)
         else:
             before = self._last_begun.get(series, self._free[place])

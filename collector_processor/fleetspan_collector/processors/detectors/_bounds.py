@@ -15,9 +15,6 @@ more, and each costs a `what_if`, a pass over the whole run."""
 SHOWN: Final = 200
 """Pieces of evidence that a finding names."""
 
-WAITS: Final = 500
-"""Waits that one `what_if` leaves out, the longest first."""
-
 
 def largest(things: Iterable[T], key: Callable[[T], float]) -> list[T]:
     """The `MOST` largest, largest first; equal ones in their order."""

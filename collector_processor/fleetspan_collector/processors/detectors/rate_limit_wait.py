@@ -32,7 +32,7 @@ from fleetspan_collector.processors.critical_path import (
     timeline_of,
     what_if,
 )
-from fleetspan_collector.processors.detectors._bounds import SHOWN, WAITS
+from fleetspan_collector.processors.detectors._bounds import SHOWN
 from fleetspan_collector.processors.detectors._failures import (
     failed_calls,
     failures_of,
@@ -73,16 +73,11 @@ class RateLimitWait:
         if _lost_s(run, refused) < self._seconds:
             return
         failures = failures_of(run)
-        longest_first = sorted(refused, key=lambda call: -failures.lag_s[call])
-        after = {int(failures.after[call]) for call in longest_first} - {NONE}
-        waited = after | set(refused)
-        waits = [int(failures.after[call]) for call in longest_first[:WAITS]]
+        after = {int(failures.after[call]) for call in refused} - {NONE}
         # A refused call may have been tried several times within.
-        within = refused[:WAITS]
+        waited = after | set(refused)
         saved = what_if(
-            run,
-            WithoutWait(calls=(*(call for call in waits if call != NONE), *within)),
-            *without_calls(run, refused),
+            run, WithoutWait(calls=tuple(waited)), *without_calls(run, refused)
         )
         longest_s = _longest_wait_s(run, refused)
         if saved.saved_s < self._seconds and longest_s < _BESIDE * self._seconds:

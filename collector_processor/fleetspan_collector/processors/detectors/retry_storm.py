@@ -37,7 +37,7 @@ from fleetspan_collector.processors.critical_path import (
     what_if,
 )
 from fleetspan_collector.processors.detectors._attempt_costs import attempts_usd
-from fleetspan_collector.processors.detectors._bounds import SHOWN, WAITS, largest
+from fleetspan_collector.processors.detectors._bounds import SHOWN, largest
 from fleetspan_collector.processors.detectors._failures import (
     failed_calls,
     failures_of,
@@ -126,9 +126,7 @@ def _of_calls(run: Run, chain: list[int]) -> Finding:
     in_vain = [call for call in chain if failed[call]]
     following = int(failures_of(run).after[chain[-1]])
     waited = chain if following == NONE else [*chain, following]
-    saved = what_if(
-        run, WithoutWait(calls=tuple(waited[-WAITS:])), *without_calls(run, in_vain)
-    )
+    saved = what_if(run, WithoutWait(calls=tuple(waited)), *without_calls(run, in_vain))
     errors = sorted({str(each) for each in calls.strings("Error")[in_vain]})
     return Finding(
         location=f"call:{calls.strings('CallId')[chain[0]]}",
