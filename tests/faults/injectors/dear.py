@@ -219,7 +219,7 @@ def _after(agent: Agent, turn: Turn) -> list[Call]:
 
 def _small(agent: Agent) -> bool:
     alone = not any(isinstance(step, Spawn | Block) for step in agent.steps)
-    return alone and 2 <= len(priced_calls(agent)) <= 6
+    return alone and 2 <= len(priced_calls(agent)) <= 8
 
 
 def _answers_with(agent: Agent, model: str) -> None:
