@@ -20,6 +20,7 @@ from fleetspan_collector.processors.critical_path._changes import (
     WithoutWait,
 )
 from fleetspan_collector.processors.critical_path._graph import graph_of
+from fleetspan_collector.processors.critical_path._joins import joins_of
 from fleetspan_collector.processors.critical_path._ledgers import (
     AgentLedgers,
     busy_seconds,
@@ -54,6 +55,7 @@ __all__ = [
     "WithoutWait",
     "busy_seconds",
     "graph_of",
+    "joins_of",
     "ledgers_of",
     "path_of",
     "slack_of",

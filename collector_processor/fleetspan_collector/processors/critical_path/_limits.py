@@ -82,6 +82,8 @@ def _families(run: Run, graph: Graph) -> Iterator[list[int]]:
     """Yield jobs with one parent by their start, where there are enough of them."""
     # Two at work at a time, and several that waited.
     least = 2 + _SEVERAL
+    if graph.agents < least:
+        return
     times = timeline_of(run)
     waited = np.flatnonzero(np.isin(times.role, WAITED))
     if len(waited) < least:

@@ -49,7 +49,7 @@ def _latest(graph: Graph, limits: Limits) -> list[int]:
     for everything that began or ended there since: its own slack, after its own wait.
     Under a limit, any job that had ended is taken for the one whose place the next took.
     """
-    root, start, end = graph.root, graph.start, graph.end
+    root, start, end, within = graph.root, graph.start, graph.end, graph.within
     room = [graph.last_seen_ns] * (root + 1)
     early = [graph.wall_ns] * root
     slack = [graph.wall_ns] * root
@@ -57,8 +57,8 @@ def _latest(graph: Graph, limits: Limits) -> list[int]:
         if moment > root:
             thing = moment - root - 1
             late = graph.last_seen_ns - end[thing]
-            feeds = graph.within[thing] if graph.waited[thing] else NONE
-            feeds = graph.wakes.get(thing, feeds)
+            waited = graph.waited[thing]
+            feeds = within[thing] if waited else graph.wakes.get(thing, NONE)
             if feeds != NONE:
                 late = min(late, room[feeds] - end[thing])
             slack[thing] = late
@@ -66,16 +66,16 @@ def _latest(graph: Graph, limits: Limits) -> list[int]:
             for agent in graph.again.get(thing, ()):
                 room[agent] = min(room[agent], room[thing])
             continue
-        thing, place = moment, graph.within[moment]
+        thing, place = moment, within[moment]
         early[thing] = min(early[thing], room[thing] - start[thing])
         if graph.anchored[thing]:
             early[place] = min(early[place], early[thing])
             continue
         ready = graph.ready_ns[thing]
         if thing in limits.free_ns:
-            prior, free = limits.prior[thing], limits.free_ns[thing]
-            early[prior] = min(early[prior], early[thing] + free - start[prior])
-            ready = min(ready, free)
+            ready = min(ready, limits.free_ns[thing])
+            prior, then = limits.prior[thing], limits.free_ns[thing] + early[thing]
+            early[prior] = min(early[prior], then - start[prior])
         room[place] = min(room[place], early[thing] + ready)
         call = graph.streaming[thing]
         if call != NONE:

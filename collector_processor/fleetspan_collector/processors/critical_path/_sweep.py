@@ -111,8 +111,10 @@ class Sweep:
         graph = self._graph
         if graph.last[place] == NONE or at >= graph.last_ns[place]:
             graph.last[place], graph.last_ns[place] = thing, at
-        ended = graph.ended.setdefault(place, [])
-        if ended and at < ended[-1][0]:
+        ended = graph.ended.get(place)
+        if ended is None:
+            graph.ended[place] = [(at, thing)]
+        elif at < ended[-1][0]:
             # One that was waited for in part had stopped before others did.
             insort(ended, (at, thing))
         else:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fleetspan_collector.processors.critical_path import (
     Category,
     Lasts,
+    joins_of,
     path_of,
     timeline_of,
 )
@@ -28,8 +29,8 @@ class Steps:
     Attributes:
         calls: How many of them are model calls.
         work_s: Seconds that each worked: waiting for permission is no work, and a
-            tool call that started agents, asks a person, or has no known end, has none
-            that can be told (NaN).
+            tool call that started agents or waits for some, asks a person, or has no
+            known end, has none that can be told (NaN).
         wait_s: Seconds that each waited for permission before it worked.
         kind: A number for the model or the tool of each.
         kinds: ``("model", MODEL)`` or ``("tool", TOOL)`` by that number.
@@ -86,6 +87,8 @@ def _tool_work_s(run: Run, waits_s: Seconds) -> Seconds:
     took = (timeline.tool_end - timeline.tool_start) / 1e9 - waits_s
     names = tools.strings("Tool").tolist()
     unknown = np.isnan(tools.floats("DurationMs")) | (run.tree.spawned != NONE)
+    # What such a call takes is the work of the agents that it waits for.
+    unknown[list(joins_of(run).values())] = True
     if not _ASKS_A_PERSON.isdisjoint(names):
         unknown |= np.array([name in _ASKS_A_PERSON for name in names])
     return np.where(unknown, np.nan, np.maximum(took, 0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -160,3 +162,77 @@ def test_a_deep_tree_beside_many_short_waits() -> None:
         ),
     )
     assert explained(run) == 30_000.0
+
+
+def test_ten_thousand_jobs_under_a_limit() -> None:
+    """Fifty at a time, each of another length; what ends earlier lets others begin."""
+    count, at_once, second = 10_000, 50, 10**9
+    lasting = np.random.default_rng(1).integers(100, 200, count) * second
+    at_work: list[int] = []
+    start: list[int] = []
+    for job in range(count):
+        free = heapq.heappop(at_work) if job >= at_once else START_NS
+        start.append(max(free, *start[-1:], START_NS) + second // 100)
+        heapq.heappush(at_work, start[-1] + int(lasting[job]))
+    last = max(at_work)
+    jobs = [f"j{number:05}" for number in range(count)]
+    tools = [f"t{number:05}" for number in range(count)]
+    run = run_of(
+        table(
+            schema.AGENTS,
+            count + 1,
+            AgentId=[*jobs, "m"],
+            ParentAgentId=[*["m"] * count, ""],
+            SpawnToolCallId=[*tools, ""],
+            StartTime=[*start, START_NS],
+            EndTime=[*(np.array(start) + lasting).tolist(), last],
+            Activations=[1] * (count + 1),
+        ),
+        table(schema.LLM_CALLS, 0),
+        table(
+            schema.TOOL_CALLS,
+            count,
+            ToolCallId=tools,
+            AgentId=["m"] * count,
+            StartTime=start,
+            DurationMs=lasting / 1e6,
+        ),
+    )
+    assert explained(run) == pytest.approx((last - START_NS) / 1e9)
+    shorter = what_if(run, *(Lasts(50.0, agent=row) for row in range(5_000)))
+    # Half of them take a third as long, fifty at a time.
+    assert shorter.saved_s == pytest.approx(5_000 * 99.5 / at_once, rel=0.02)
+
+
+def test_a_thousand_waits_for_a_thousand_helpers() -> None:
+    """All wait from one moment on, each for its own helper; each wait ends with it."""
+    count, second = 1_000, 10**9
+    launched = START_NS + np.arange(count) * second // 100
+    waiting = START_NS + 20 * second
+    end = waiting + (np.arange(count) + 1) * 2 * second
+    helpers = [f"h{number:04}" for number in range(count)]
+    tools = [f"t{number:04}" for number in range(count)]
+    run = run_of(
+        table(
+            schema.AGENTS,
+            count + 1,
+            AgentId=[*helpers, "m"],
+            ParentAgentId=[*["m"] * count, ""],
+            SpawnToolCallId=[*tools, ""],
+            StartTime=[*launched.tolist(), START_NS],
+            EndTime=[*end.tolist(), int(end[-1]) + second],
+            Activations=[1] * (count + 1),
+        ),
+        table(schema.LLM_CALLS, 0),
+        table(
+            schema.TOOL_CALLS,
+            2 * count,
+            ToolCallId=[*tools, *(f"w{number:04}" for number in range(count))],
+            Tool=[*["Task"] * count, *["TaskOutput"] * count],
+            AgentId=["m"] * (2 * count),
+            StartTime=[*launched.tolist(), *[waiting] * count],
+            DurationMs=[*[1.0] * count, *((end - waiting) / 1e6 + 10).tolist()],
+        ),
+    )
+    assert explained(run) == 2_021.0
+    assert what_if(run, Lasts(1.0, agent=count - 1)).saved_s == pytest.approx(2)
