@@ -53,6 +53,15 @@ def test_a_step_far_out_of_line_dominates() -> None:
     assert finding.details["usual_by"] == "this run"
 
 
+def test_a_wait_for_an_agent_is_no_step() -> None:
+    """The call of 100 s from second 9.5 on ended with a helper in the background."""
+    waiting = stepped(0.5, 0.5, 0.5, 100, 0.5, 0.5)
+    assert [each.tools for each in found(waiting)] == [(3,)]
+    waiting.tool("main", 0, 0.1, tool="Task", call_id="launch")
+    waiting.agent("helper", 0, 109.4, parent="main", spawned_by="launch")
+    assert found(waiting) == []
+
+
 def test_a_long_step_among_long_steps_does_not() -> None:
     """Another took 40 s, which is within a factor of three."""
     assert found(stepped(1, 40, 2, 100, 3, 1)) == []
