@@ -33,38 +33,27 @@ class Schedule:
 
     def wall_ns(self) -> int:
         """Go through all moments; return the wall time in nanoseconds."""
-        root, removed, series = (
-            self._graph.root,
-            self._plan.removed,
-            self._limits.series,
-        )
+        graph, removed, series = self._graph, self._plan.removed, self._limits.series
+        begun, free, sooner = self._begun, self._free, self._plan.sooner
+        root, within = graph.root, graph.within
         for moment in self._limits.moments:
-            if moment < root:
-                self._begin(moment, self._graph.within[moment])
-                continue
-            thing = moment - root - 1
+            thing = moment if moment < root else moment - root - 1
             if thing in removed:
-                continue
-            if thing not in series:
+                if moment < root:
+                    begun[thing] = free[thing] = free[within[thing]]
+            elif moment < root:
+                begins = self._turn if thing in series else self._follows
+                begun[thing] = free[thing] = begins(thing, within[thing])
+                if thing in sooner:
+                    free[thing] -= sooner[thing]
+            elif thing not in series:
                 self._ended(thing, self._ending(thing))
             elif thing in self._ends:
                 self._ended(thing, self._ends.pop(thing))
             else:
                 self._ends[thing] = ends = self._ending(thing)
                 heapq.heappush(self._at_work[series[thing]], ends)
-        return self._latest - self._graph.first_ns
-
-    def _begin(self, thing: int, place: int) -> None:
-        begun, free = self._begun, self._free
-        if thing in self._plan.removed:
-            begun[thing] = free[thing] = free[place]
-            return
-        if thing in self._limits.series:
-            at = self._turn(thing, place)
-        else:
-            at = self._follows(thing, place)
-        begun[thing] = at
-        free[thing] = at - self._plan.sooner.get(thing, 0)
+        return self._latest - graph.first_ns
 
     def _turn(self, job: int, place: int) -> int:
         """When a job begins that may have to wait for a place."""
@@ -106,8 +95,8 @@ class Schedule:
     def _ending(self, thing: int) -> int:
         """When a thing ends, once everything in it has."""
         graph, free = self._graph, self._free
-        for agent in graph.again.get(thing, ()):
-            free[thing] = max(free[thing], free[agent])
+        if thing in graph.again:
+            free[thing] = max(free[thing], *(free[each] for each in graph.again[thing]))
         if thing in self._plan.lasts:
             return self._begun[thing] + self._plan.lasts[thing]
         left = graph.end[thing] - graph.closing_ns[thing]
@@ -118,8 +107,8 @@ class Schedule:
         graph, free, place = self._graph, self._free, self._graph.within[thing]
         waited = graph.waited[thing]
         goes_on = place if waited else graph.wakes.get(thing, NONE)
-        if goes_on != NONE:
-            free[goes_on] = max(free[goes_on], ends)
+        if goes_on != NONE and ends > free[goes_on]:
+            free[goes_on] = ends
         # What is in another thing ends with it, however long that is said to last.
         if place == graph.root or not waited:
             self._latest = max(self._latest, ends)
