@@ -278,7 +278,7 @@ def open_source(
             if owner is not None:
                 yield _ask_owner(settings, *owner)
                 return
-            _check_store(settings)
+            check_store(settings)
             try:
                 reader = stack.enter_context(opener(settings))
                 break
@@ -300,7 +300,12 @@ def _is_owned(data: Path) -> bool:
     return False
 
 
-def _check_store(settings: Settings) -> None:
+def check_store(settings: Settings) -> None:
+    """See that there is a store.
+
+    Raises:
+        UnreachableError: When nothing has been recorded yet.
+    """
     store = settings.store.path
     if store is not None and not store.exists():
         raise UnreachableError(

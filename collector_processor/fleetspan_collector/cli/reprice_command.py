@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from fleetspan_collector._errors import UnreachableError
 from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.cli._owning import owned, web_of_owner
 from fleetspan_collector.cli._since import parse_since
-from fleetspan_collector.cli._source import OwnerSource, find_owner
+from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.cli._text import usd
 from fleetspan_collector.config import Settings
 
@@ -39,19 +39,12 @@ def reprice(
     """
     after = parse_since(since)
     settings = invocation.load().settings
-    owner = find_owner(settings)
-    if owner is None:
+    web = web_of_owner(settings)
+    if web is None:
         done = _alone(invocation, settings, after, dry_run=dry_run)
     else:
-        endpoints, pid = owner
-        if endpoints.web is None:
-            raise UnreachableError(
-                "the running collector cannot be asked",
-                because=f"process {pid} owns {settings.data} and its web port is off",
-                suggestion="start it without --web off, or stop it first",
-            )
-        invocation.err.print(f"asking the collector on {endpoints.web}")
-        source = OwnerSource(endpoints.web, timeout_s=_PATIENCE_S)
+        invocation.err.print(f"asking the collector on {web}")
+        source = OwnerSource(web, timeout_s=_PATIENCE_S)
         done = source.reprice(after, dry_run=dry_run)
     if invocation.json:
         invocation.write_json({"dry_run": dry_run, **done})
@@ -63,21 +56,10 @@ def _alone(
     invocation: Invocation, settings: Settings, since: datetime | None, *, dry_run: bool
 ) -> Mapping[str, Any]:
     """Own the data directory for as long as it takes."""
-    store = settings.store.path
-    if store is not None and not store.exists():
-        raise UnreachableError(
-            "there is no store yet",
-            because=f"nothing has been recorded in {store}",
-            suggestion="fleetspan demo, or fleetspan up",
-        )
-    # Here, because they bring the engine with them, which most commands do not need.
-    from prometheus_client import CollectorRegistry
-
-    from fleetspan_collector.collector import Backstage
+    # Here, because it brings the engine with it, which most commands do not need.
     from fleetspan_collector.derive import reprice as repricing
 
-    with Backstage(settings, CollectorRegistry()) as backstage:
-        backstage.pipeline.drain()
+    with owned(settings) as backstage:
         done = repricing.reprice(
             backstage.derivation,
             backstage.prices,

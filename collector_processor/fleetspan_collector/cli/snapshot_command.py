@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,9 +11,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from fleetspan_collector._errors import UnreachableError, UsageError
+from fleetspan_collector._errors import UsageError
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
-from fleetspan_collector.cli._source import OwnerSource, find_owner, open_source
+from fleetspan_collector.cli._owning import owned, web_of_owner
+from fleetspan_collector.cli._source import OwnerSource, open_source
 from fleetspan_collector.cli._style import when
 from fleetspan_collector.cli._text import count, plain, plain_lines, usd
 from fleetspan_collector.cli.ls_command import short_ids
@@ -123,18 +125,11 @@ def export(invocation: Invocation, snapshot: SnapshotId, to: To = None) -> int:
 def take(invocation: Invocation, run: OneRun, reason: Reason = "") -> None:
     """Take a snapshot of a run as it stands now."""
     settings = invocation.load().settings
-    owner = find_owner(settings)
-    if owner is None:
+    web = web_of_owner(settings)
+    if web is None:
         taken = _alone(settings, run, reason)
     else:
-        endpoints, pid = owner
-        if endpoints.web is None:
-            raise UnreachableError(
-                "the running collector cannot be asked",
-                because=f"process {pid} owns {settings.data} and its web port is off",
-                suggestion="start it without --web off, or stop it first",
-            )
-        taken = OwnerSource(endpoints.web).take_snapshot(run, reason)
+        taken = OwnerSource(web).take_snapshot(run, reason)
     if invocation.json:
         invocation.write_json({"snapshot_id": taken})
     else:
@@ -143,26 +138,15 @@ def take(invocation: Invocation, run: OneRun, reason: Reason = "") -> None:
 
 def _alone(settings: Settings, run: str, reason: str) -> str:
     """Own the data directory for as long as it takes."""
-    store = settings.store.path
-    if store is not None and not store.exists():
-        raise UnreachableError(
-            "there is no store yet",
-            because=f"nothing has been recorded in {store}",
-            suggestion="fleetspan demo, or fleetspan up",
-        )
     # Here, because they bring the engine with them, which most commands do not need.
-    import contextlib
-
-    from prometheus_client import CollectorRegistry
-
-    from fleetspan_collector.collector import Backstage
     from fleetspan_collector.snapshots.taking import Taking
     from fleetspan_collector.store.reader import StoreReader
 
-    with Backstage(settings, CollectorRegistry()) as backstage:
-        backstage.pipeline.drain()
-        with contextlib.closing(StoreReader(backstage.engine)) as reader:
-            return Taking(backstage.engine, reader, settings).take(run, reason)
+    with (
+        owned(settings) as backstage,
+        contextlib.closing(StoreReader(backstage.engine)) as reader,
+    ):
+        return Taking(backstage.engine, reader, settings).take(run, reason)
 
 
 def _table(rows: list[dict[str, Any]], width: int) -> Table:
