@@ -67,7 +67,7 @@ FULL: Final = Scale(
     reads_repeats=30,
     transcript_bytes=1_000_000_000,
     analysis_spans=500_000,
-    live_runs=60,
+    live_runs=30,
 )
 QUICK: Final = Scale(
     name="quick",

@@ -50,7 +50,8 @@ def read_run(source: Asks, settings: Settings, run_id: str) -> Run | None:
         prices=PriceBook.load(settings.price_override_file),
         now_ns=now_ns,
     )
-    reader = RunReader(tables, idle_timeout_s=settings.idle_timeout_s)
+    # A connection that only reads takes no settings, and has those that matter.
+    reader = RunReader(tables, idle_timeout_s=settings.idle_timeout_s, hints="")
     for batch in reader.batches(hours, lambda facts: context, now_ns):
         return batch.run(0)
     return None

@@ -1,9 +1,6 @@
 -- The agents of runs that are to be analysed.
--- tokens:  database, rows (a condition on Tenant, Bucket and RunId)
+-- tokens:  database, rows (a condition on Tenant, Bucket and RunId), settings
 -- returns: Tenant, RunId and the columns of `processors.schema.AGENTS`, by run, start, id
---
--- Read in the order of the key, of which the tenant is the first part, it would take two to
--- four times as long.
 SELECT
     toString(Tenant) AS Tenant,
     RunId,
@@ -25,4 +22,4 @@ SELECT
 FROM @database@.canonical_agents FINAL
 WHERE @rows@
 ORDER BY Tenant, RunId, StartTime, AgentId
-SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_read_in_order = 0
+@settings@

@@ -1,9 +1,6 @@
 -- The llm calls of runs that are to be analysed.
--- tokens:  database, rows (a condition on Tenant, Bucket and RunId)
+-- tokens:  database, rows (a condition on Tenant, Bucket and RunId), settings
 -- returns: Tenant, RunId and the columns of `processors.schema.LLM_CALLS`, by run, start, id
---
--- Read in the order of the key, of which the tenant is the first part, it would take two to
--- four times as long.
 SELECT
     toString(Tenant) AS Tenant,
     RunId,
@@ -31,4 +28,4 @@ SELECT
 FROM @database@.canonical_llm_calls FINAL
 WHERE @rows@
 ORDER BY Tenant, RunId, StartTime, CallId
-SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_read_in_order = 0
+@settings@

@@ -1,5 +1,5 @@
 -- The rows of runs that are to be analysed.
--- tokens:  database, runs (a condition on Tenant, Bucket and RunId)
+-- tokens:  database, runs (a condition on Tenant, Bucket and RunId), settings
 -- returns: as `processors.reading` reads it, one row per run
 SELECT
     toString(Tenant) AS Tenant,
@@ -23,4 +23,4 @@ SELECT
 FROM @database@.canonical_runs FINAL
 WHERE @runs@
 ORDER BY Hour, Tenant, RunId
-SETTINGS do_not_merge_across_partitions_select_final = 1
+@settings@
