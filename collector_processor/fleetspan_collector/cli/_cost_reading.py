@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 from fleetspan_collector.cli._source import Source
 from fleetspan_collector.cli._spending import Spending, activity_of, within
 from fleetspan_collector.config import Settings
-from fleetspan_collector.store import _sql
+from fleetspan_collector.insights.asking import ask
 
-_FORMAT: Final = "ArrowStream"
 _BIN_NS: Final = 900_000_000_000
 _COLUMNS: Final = {
     "session": ("SessionId", "session"),
@@ -53,16 +52,11 @@ def read_store(
         f"{_COLUMNS[name][0]} AS {_COLUMNS[name][1]},\n    " for name in needed
     )
     bounds = {"since": str(since_ns), "until": str(until_ns)}
-    rows = _ask(source, "cost_bins", dimensions=dimensions, **bounds)
+    rows = ask(source, "cost_bins", dimensions=dimensions, **bounds)
     if "agent" in needed:
-        rows = _with_names(rows, _ask(source, "cost_agents", since=str(since_ns)))
-    activity = _ask(source, "cost_activity") if "block" in by else activity_of(rows)
+        rows = _with_names(rows, ask(source, "cost_agents", since=str(since_ns)))
+    activity = ask(source, "cost_activity") if "block" in by else activity_of(rows)
     return Spending(rows=rows, activity=activity)
-
-
-def _ask(source: Source, name: str, **tokens: str) -> pa.Table:
-    answer = b"".join(source.sql(_sql.render(name, **tokens), _FORMAT))
-    return pa.ipc.open_stream(answer).read_all()
 
 
 def _with_names(rows: pa.Table, agents: pa.Table) -> pa.Table:

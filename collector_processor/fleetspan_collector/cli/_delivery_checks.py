@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from fleetspan_collector.cli._checks import Check
+from fleetspan_collector.insights.asking import Asks
 from fleetspan_collector.store import _sql
 
 NAME: Final = "deliveries"
@@ -15,14 +16,6 @@ HOURS: Final = 24
 
 _MOST_CHARACTERS: Final = 80
 _FORMAT: Final = "JSONEachRow"
-
-
-class Asks(Protocol):
-    """Runs read-only statements."""
-
-    def sql(self, query: str, output_format: str) -> Iterator[bytes]:
-        """Yield the result of a statement in a ClickHouse format."""
-        ...
 
 
 def check_deliveries(source: Asks, database: str) -> Check:

@@ -36,6 +36,7 @@ from fleetspan_collector.derive.resolve import Canonical, resolve
 from fleetspan_collector.derive.rules import RULES_VERSION
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.conditions import condition_on
 
 logger = logging.getLogger("fleetspan.derive")
 
@@ -185,9 +186,12 @@ class Derivation:
         return 0
 
     def _resolve(self, groups: Sequence[Group]) -> None:
-        tokens = {"database": self._database, "groups": condition_of(groups)}
+        tokens = {
+            "database": self._database,
+            "groups": condition_on(groups, "GroupKey"),
+        }
         insert_select(self.engine, "evidence_links", "link_runs", tokens)
-        tokens["groups"] = condition_of(self._with_linked(groups))
+        tokens["groups"] = condition_on(self._with_linked(groups), "GroupKey")
         evidence = self.engine.arrow(_sql.render("read_evidence", **tokens))
         if not evidence.num_rows:
             return
@@ -206,7 +210,10 @@ class Derivation:
         linked = set(groups)
         while not linked <= whole:
             whole |= linked
-            tokens = {"database": self._database, "groups": condition_of(sorted(whole))}
+            tokens = {
+                "database": self._database,
+                "groups": condition_on(sorted(whole), "GroupKey"),
+            }
             linked = groups_of(
                 self.engine.arrow(_sql.render("linked_groups", **tokens))
             )
@@ -307,15 +314,4 @@ def _abandoned(found: Sequence[tuple[str, str, str, str]]) -> pa.Table:
             "RulesVersion": np.full(count, RULES_VERSION, dtype=np.uint16),
             "ReceivedAt": pa.array([time.time_ns()] * count, pa.timestamp("ns")),
         }
-    )
-
-
-def condition_of(groups: Sequence[Group]) -> str:
-    """A condition on (Tenant, GroupKey) that the primary key can use."""
-    by_tenant: dict[str, list[str]] = {}
-    for tenant, key in groups:
-        by_tenant.setdefault(tenant, []).append(f"'{_sql.quote(key)}'")
-    return " OR ".join(
-        f"(Tenant = '{_sql.quote(tenant)}' AND GroupKey IN ({', '.join(keys)}))"
-        for tenant, keys in by_tenant.items()
     )

@@ -26,9 +26,10 @@ from fleetspan_collector.derive.call_costs import (
     price_calls,
     stored_costs,
 )
-from fleetspan_collector.derive.derivation import Derivation, condition_of
+from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import Booleans, PriceBook
 from fleetspan_collector.store import _sql
+from fleetspan_collector.store.conditions import condition_on
 
 _ROWS_AT_ONCE: Final = 50_000
 _TRACE_ID: Final = 32
@@ -214,7 +215,9 @@ class _Repricing:
         )
         record = self._engine.arrow(
             _sql.render(
-                "read_keys", database=self._database, groups=condition_of(groups)
+                "read_keys",
+                database=self._database,
+                groups=condition_on(groups, "GroupKey"),
             )
         )
         record = record.filter(pc.equal(record["Kind"], "llm_calls"))

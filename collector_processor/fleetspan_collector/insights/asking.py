@@ -24,7 +24,12 @@ class Asks(Protocol):
 
 def ask(source: Asks, name: str, **tokens: str) -> pa.Table:
     """Return the rows of ``store/sql/<name>.sql``."""
-    answer = b"".join(source.sql(_sql.render(name, **tokens), _FORMAT))
+    return read(source, _sql.render(name, **tokens))
+
+
+def read(source: Asks, query: str) -> pa.Table:
+    """Return the rows of a statement."""
+    answer = b"".join(source.sql(query, _FORMAT))
     return pa.ipc.open_stream(answer).read_all()
 
 

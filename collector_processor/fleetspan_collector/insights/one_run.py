@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from fleetspan_collector.config import Settings, of_processors
 from fleetspan_collector.derive.prices import PriceBook
-from fleetspan_collector.insights.asking import Asks, ask, text
+from fleetspan_collector.insights.asking import Asks, read
 from fleetspan_collector.processors.reading import RunReader
 from fleetspan_collector.processors.run import Context, Run
 
@@ -21,8 +21,7 @@ class _Asked:
         self.database = database
 
     def arrow(self, sql: str) -> pa.Table:
-        answer = b"".join(self._source.sql(sql, "ArrowStream"))
-        return pa.ipc.open_stream(answer).read_all()
+        return read(self._source, sql)
 
 
 def read_run(source: Asks, settings: Settings, run_id: str) -> Run | None:
@@ -40,10 +39,6 @@ def read_run(source: Asks, settings: Settings, run_id: str) -> Run | None:
         CollectorError: When the store cannot be read.
     """
     tables = _Asked(source, settings.store.database)
-    found = ask(source, "one_run", database=tables.database, run_id=text(run_id))
-    hours = {
-        (row["Tenant"], row["RunId"]): int(row["Hour"]) for row in found.to_pylist()
-    }
     now_ns = time.time_ns()
     context = Context(
         settings=of_processors(settings),
@@ -52,6 +47,4 @@ def read_run(source: Asks, settings: Settings, run_id: str) -> Run | None:
     )
     # A connection that only reads takes no settings, and has those that matter.
     reader = RunReader(tables, idle_timeout_s=settings.idle_timeout_s, hints="")
-    for batch in reader.batches(hours, lambda facts: context, now_ns):
-        return batch.run(0)
-    return None
+    return reader.one(run_id, lambda facts: context, now_ns)

@@ -30,6 +30,7 @@ from fleetspan_collector.processors.critical_path import (
     what_if,
 )
 from fleetspan_collector.processors.run import NONE, Run
+from fleetspan_collector.processors.sums import sum_by_row
 
 Kind = Literal["agent", "call", "tool"]
 
@@ -240,9 +241,9 @@ def candidates(run: Run) -> list[Candidate]:
     took = (path.end_ns - path.start_ns) / 1e9
     tree = run.tree
     on_path: dict[Kind, NDArray[np.float64]] = {
-        "agent": _seconds(path.agent, took, run.agents.count),
-        "call": _seconds(path.call, took, run.llm_calls.count),
-        "tool": _seconds(path.tool, took, run.tool_calls.count),
+        "agent": sum_by_row(path.agent, took, run.agents.count),
+        "call": sum_by_row(path.call, took, run.llm_calls.count),
+        "tool": sum_by_row(path.tool, took, run.tool_calls.count),
     }
     # An agent's time is its sub-agents', too; the main agent's is the run's.
     for agent in np.argsort(-tree.depth, kind="stable").tolist():
@@ -273,15 +274,6 @@ def candidates(run: Run) -> list[Candidate]:
             )
         )
     return sorted(found, key=lambda each: -each.saved_s)
-
-
-def _seconds(
-    rows: NDArray[np.int64], took: NDArray[np.float64], count: int
-) -> NDArray[np.float64]:
-    """Seconds by row; what has no row is left out."""
-    known = rows != NONE
-    sums = np.bincount(rows[known], weights=took[known], minlength=count)
-    return sums.astype(np.float64, copy=False)
 
 
 _KINDS: Final[tuple[Kind, ...]] = ("agent", "call", "tool")

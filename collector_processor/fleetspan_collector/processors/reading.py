@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from fleetspan_collector.processors import schema
 from fleetspan_collector.processors.batch import RunBatch, RunKey, offsets_of
-from fleetspan_collector.processors.conditions import condition_on, condition_on_runs
-from fleetspan_collector.processors.run import Context, RunFacts
+from fleetspan_collector.processors.run import Context, Run, RunFacts
 from fleetspan_collector.store import _sql
+from fleetspan_collector.store.conditions import condition_on, condition_on_runs
 
 _MOST_RUNS: Final = 1000
 _MOST_ROWS: Final = 200_000
@@ -88,6 +88,26 @@ class RunReader:
         """
         for facts in _batches(self._facts(hours, now_ns)):
             yield self._read(facts, context_of)
+
+    def one(self, run_id: str, context_of: ContextOf, now_ns: int) -> Run | None:
+        """Read one run by its whole id; of several tenants' runs of one id the latest.
+
+        Returns:
+            None when it is not there.
+
+        Raises:
+            ClickHouseError: When the store fails.
+        """
+        statement = _sql.render(
+            "one_run", database=self._database, run_id=f"'{_sql.quote(run_id)}'"
+        )
+        hours = {
+            (row["Tenant"], row["RunId"]): int(row["Hour"])
+            for row in self._engine.arrow(statement).to_pylist()
+        }
+        for batch in self.batches(hours, context_of, now_ns):
+            return batch.run(0)
+        return None
 
     def _facts(
         self, hours: Mapping[RunKey, int], now_ns: int

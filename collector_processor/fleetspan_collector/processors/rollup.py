@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
+from fleetspan_collector.processors.sums import sum_by_row
 
 _TOKENS: Final = (
     "InputTokens",
@@ -72,13 +73,14 @@ def rollup_of(run: Run) -> Rollup:
     own = np.column_stack(
         [
             np.ones(count),
-            _sum(of_call, None, count),
-            _sum(of_tool, None, count),
-            _sum(of_call, failed_calls, count) + _sum(of_tool, failed_tools, count),
-            _sum(of_call, np.nan_to_num(tokens), count),
-            _sum(of_call, ~np.isnan(tokens), count),
-            _sum(of_call, np.nan_to_num(usd), count),
-            _sum(of_call, ~np.isnan(usd), count),
+            sum_by_row(of_call, None, count),
+            sum_by_row(of_tool, None, count),
+            sum_by_row(of_call, failed_calls, count)
+            + sum_by_row(of_tool, failed_tools, count),
+            sum_by_row(of_call, np.nan_to_num(tokens), count),
+            sum_by_row(of_call, ~np.isnan(tokens), count),
+            sum_by_row(of_call, np.nan_to_num(usd), count),
+            sum_by_row(of_call, ~np.isnan(usd), count),
         ]
     )
     whole = own.copy()
@@ -90,13 +92,6 @@ def rollup_of(run: Run) -> Rollup:
         tree=_sums(whole),
         fan_out=np.bincount(children, minlength=count),
     )
-
-
-def _sum(owner: Indexes, weights: NDArray[np.generic] | None, count: int) -> Floats:
-    """Sum by owner; what nobody owns is left out."""
-    owned = owner != NONE
-    values = None if weights is None else weights[owned].astype(np.float64)
-    return np.bincount(owner[owned], weights=values, minlength=count).astype(float)
 
 
 def _levels(depth: Indexes) -> list[Indexes]:

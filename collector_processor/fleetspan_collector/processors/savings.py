@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fleetspan_collector.processors.critical_path import path_of
 from fleetspan_collector.processors.finding import Finding
-from fleetspan_collector.processors.run import NONE, Indexes, Run
+from fleetspan_collector.processors.run import NONE, Run
+from fleetspan_collector.processors.sums import sum_by_row
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -101,9 +102,9 @@ def _seconds(run: Run) -> _Weights:
     took = (path.end_ns - path.start_ns) / 1e9
     rest = (path.call == NONE) & (path.tool == NONE)
     return _Weights(
-        agents=_summed(np.where(rest, path.agent, NONE), took, run.agents.count),
-        calls=_summed(path.call, took, run.llm_calls.count),
-        tools=_summed(path.tool, took, run.tool_calls.count),
+        agents=sum_by_row(np.where(rest, path.agent, NONE), took, run.agents.count),
+        calls=sum_by_row(path.call, took, run.llm_calls.count),
+        tools=sum_by_row(path.tool, took, run.tool_calls.count),
     )
 
 
@@ -113,12 +114,6 @@ def _usd(run: Run) -> _Weights:
         calls=np.nan_to_num(run.llm_calls.floats("CostUsd"), posinf=0.0, neginf=0.0),
         tools=np.zeros(run.tool_calls.count),
     )
-
-
-def _summed(rows: Indexes, values: Floats, count: int) -> Floats:
-    known = rows != NONE
-    sums = np.bincount(rows[known], weights=values[known], minlength=count)
-    return sums.astype(np.float64, copy=False)
 
 
 class _Subtrees:

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from fleetspan_collector.processors.batch import RunKey
-from fleetspan_collector.processors.conditions import condition_on_runs
 from fleetspan_collector.processors.rows import AnalysisRows
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.conditions import condition_on_runs
 
 _FINDING, _ROLLUP, _ANALYSIS = "finding", "rollup", "analysis"
 _KEYS: Final = {_FINDING: "FindingId", _ROLLUP: "AgentId"}

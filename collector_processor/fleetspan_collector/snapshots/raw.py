@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from fleetspan_collector.processors.batch import RunKey
-from fleetspan_collector.processors.conditions import condition_on
 from fleetspan_collector.processors.run import NONE, Run
 from fleetspan_collector.snapshots.amounts import end_ns
 from fleetspan_collector.snapshots.standing import LONGEST_TEXT, MOST_AGENTS
@@ -20,6 +19,7 @@ from fleetspan_collector.snapshots.statements import rows_of
 from fleetspan_collector.snapshots.todos import todos_at
 from fleetspan_collector.snapshots.transcripts import Transcripts
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.conditions import condition_on
 
 MOST_FILES: Final = 1000
 

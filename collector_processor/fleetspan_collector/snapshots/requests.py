@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from fleetspan_collector.config import ProcessorSettings
 from fleetspan_collector.processors.batch import RunKey
-from fleetspan_collector.processors.conditions import condition_on
 from fleetspan_collector.processors.run import Run
 from fleetspan_collector.snapshots.moment import Moment, State, Trigger
 from fleetspan_collector.snapshots.statements import rows_of
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.conditions import condition_on
 
 _SAME_HOOK_NS: Final = 1_000_000_000
 """A hook that is sent by two ways, as a plugin and settings can, arrives twice."""

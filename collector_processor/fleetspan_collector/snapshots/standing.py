@@ -185,12 +185,6 @@ class Standings:
             ],
         }
 
-    def running_agents(self, at_ns: int) -> list[str]:
-        """Ids of the agents that were at work, at most as many as are listed."""
-        rows = np.flatnonzero((self._agent_start <= at_ns) & (self._agent_end > at_ns))
-        ids = self._run.agents.strings("AgentId")
-        return [ids[row] for row in rows[-MOST_AGENTS:].tolist()]
-
     def _tools(self, name: str) -> NDArray[np.object_]:
         return self._run.tool_calls.strings(name)
 

@@ -14,7 +14,6 @@ from fleetspan_collector.config import Settings
 from fleetspan_collector.processors.reading import RunReader
 from fleetspan_collector.processors.run import Context, Run
 from fleetspan_collector.snapshots.capture import Capturer
-from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
 from fleetspan_collector.web.lookup import Reader, find_run
 
@@ -64,14 +63,12 @@ class Taking:
             ) from error
 
     def _read(self, engine: Engine, run_id: str) -> Run:
-        statement = _sql.render("snapshot_run", database=engine.address.database)
-        rows = engine.arrow(statement, {"run_id": run_id}).to_pylist()
-        hours = {(row["Tenant"], row["RunId"]): int(row["Hour"]) for row in rows}
         reader = RunReader(engine, idle_timeout_s=self._settings.idle_timeout_s)
         now_ns = time.time_ns()
         context = Context(settings=self._settings, now_ns=now_ns)
-        for batch in reader.batches(hours, lambda facts: context, now_ns):
-            return batch.run(0)
+        run = reader.one(run_id, lambda facts: context, now_ns)
+        if run is not None:
+            return run
         raise CollectorError(
             f"run {run_id!r} cannot be read",
             because="it has gone since it was found",

@@ -9,11 +9,11 @@ import numpy as np
 
 from fleetspan_collector._columns import Columns
 from fleetspan_collector.processors.batch import RunKey
-from fleetspan_collector.processors.conditions import condition_on
 from fleetspan_collector.snapshots.standing import LONGEST_TEXT, MOST_AGENTS
 from fleetspan_collector.snapshots.statements import rows_of, table_of
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.conditions import condition_on
 
 _LINES_AT_ONCE: Final = 5000
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -13,19 +12,10 @@ from starlette.routing import Route
 
 from fleetspan_collector._errors import UsageError
 from fleetspan_collector.web._answers import document
+from fleetspan_collector.web._waiting import CATCH_UP_S, CaughtUp
 
 TakeSnapshot = Callable[[str, str], str]
 """Takes a snapshot of a run (id or its beginning, reason) and returns its id; blocks."""
-
-_CATCH_UP_S = 2.0
-
-
-class CaughtUp(Protocol):
-    """Waits until what was acknowledged can be read."""
-
-    def __call__(self, timeout_s: float, *, derived: bool) -> Awaitable[bool]:
-        """Wait at most so many seconds; say whether it can be read."""
-        ...
 
 
 def snapshot_route(
@@ -51,7 +41,7 @@ def snapshot_route(
                 suggestion="?run=ID",
             )
         reason = request.query_params.get("reason", "")
-        await caught_up(_CATCH_UP_S, derived=True)
+        await caught_up(CATCH_UP_S, derived=True)
         taken = await anyio.to_thread.run_sync(
             take, run_id, reason, limiter=one_at_a_time
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import prometheus_client
@@ -22,6 +22,7 @@ from fleetspan_collector._errors import CollectorError, UsageError
 from fleetspan_collector.web._answers import document, problem, problem_of
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
 from fleetspan_collector.web._snapshots import TakeSnapshot, snapshot_route
+from fleetspan_collector.web._waiting import CATCH_UP_S, CaughtUp
 from fleetspan_collector.web.lookup import Reader, find_run
 
 T = TypeVar("T")
@@ -31,8 +32,6 @@ SCHEMA_VERSION: Final = 1
 COMPLETE_HEADER: Final = "x-fleetspan-complete"
 """``false`` when the newest acknowledged rows could not be read in time."""
 
-CATCH_UP_S: Final = 2.0
-"""How long a read waits for what was acknowledged before it, in seconds."""
 _DERIVED_TABLES: Final = frozenset(
     ("runs", "agents", "llm_calls", "tool_calls", "evidence", "evidence_links")
     + ("canonical_runs", "canonical_agents", "canonical_llm_calls")
@@ -44,16 +43,6 @@ _ANALYSED_TABLES: Final = frozenset(
 )
 _READERS: Final = 4
 _QUERY_LIMIT: Final = 1024 * 1024
-
-
-class CaughtUp(Protocol):
-    """Waits until what was acknowledged can be read."""
-
-    def __call__(
-        self, timeout_s: float, *, derived: bool, analysed: bool = False
-    ) -> Awaitable[bool]:
-        """Wait at most so many seconds; say whether it can be read."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from fleetspan_collector.processors.critical_path import Category, ledgers_of
 from fleetspan_collector.processors.detectors._failures import failed_calls
 from fleetspan_collector.processors.detectors._history import beyond_chance, enough_of
 from fleetspan_collector.processors.detectors._steps import Seconds, steps_of
-from fleetspan_collector.processors.run import NONE, Indexes, Run, per_run
+from fleetspan_collector.processors.run import Indexes, Run, per_run
+from fleetspan_collector.processors.sums import sum_by_row
 
 _MORE = 1.2
 """So many times the usual time of an agent, at the usual time of each step, is more work."""
@@ -125,7 +126,4 @@ def did_more(usual_steps_s: float, usual_s: float) -> bool:
 
 def by_agent(run: Run, owner: Indexes, seconds: Seconds) -> Seconds:
     """Add up seconds by agent."""
-    owned = owner != NONE
-    return np.bincount(owner[owned], seconds[owned], minlength=run.agents.count).astype(
-        np.float64
-    )
+    return sum_by_row(owner, seconds, run.agents.count)
