@@ -9,7 +9,6 @@ from typing import Final
 from fleetspan_collector.config import Settings, of_processors
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.processors.baseline_store import BaselineStore
-from fleetspan_collector.processors.baselines import Baselines
 from fleetspan_collector.processors.outcome_store import OutcomeStore
 from fleetspan_collector.processors.outcomes import PastOutcomes
 from fleetspan_collector.processors.run import Context, RunFacts
@@ -42,7 +41,7 @@ class Contexts:
         self._baselines = BaselineStore(engine)
         self._outcomes = OutcomeStore(engine, settings.baseline_days)
         self._contexts: dict[tuple[str, int], Context] = {}
-        self._history: dict[tuple[str, int], tuple[float, Baselines, PastOutcomes]] = {}
+        self._past: dict[tuple[str, int], tuple[float, PastOutcomes]] = {}
         self._caught_up = False
         self._refreshed_at = float("-inf")
         self._now_ns = 0
@@ -60,27 +59,23 @@ class Contexts:
         """
         key = (facts.tenant, facts.bucket_s)
         if key not in self._contexts:
-            baselines, outcomes = self._before(*key)
             self._contexts[key] = Context(
                 settings=self._settings,
                 prices=self._prices,
                 now_ns=self._now_ns,
-                baselines=baselines,
-                outcomes=outcomes,
+                # Kept for a minute there.
+                baselines=self._baselines.load(*key, self._days),
+                outcomes=self._outcomes_before(*key),
             )
         return self._contexts[key]
 
-    def _before(self, tenant: str, hour_s: int) -> tuple[Baselines, PastOutcomes]:
+    def _outcomes_before(self, tenant: str, hour_s: int) -> PastOutcomes:
         key, now_s = (tenant, hour_s), time.monotonic()
-        if key not in self._history or now_s - self._history[key][0] > _KEPT_S:
-            if len(self._history) >= _MOST_KEPT:
-                self._history.clear()
-            self._history[key] = (
-                now_s,
-                self._baselines.load(tenant, hour_s, self._days),
-                self._outcomes.load(tenant, hour_s),
-            )
-        return self._history[key][1:]
+        if key not in self._past or now_s - self._past[key][0] > _KEPT_S:
+            if len(self._past) >= _MOST_KEPT:
+                self._past.clear()
+            self._past[key] = (now_s, self._outcomes.load(tenant, hour_s))
+        return self._past[key][1]
 
     def refresh(self, hours_s: Iterable[int] = ()) -> None:
         """Make the history of hours that are over, a few at a time, now and then.
@@ -101,8 +96,6 @@ class Contexts:
         made = self._baselines.catch_up(
             since_s=max(0, int(now_s - days * 86_400)), most=_HOURS_AT_ONCE
         )
-        if made:
-            self._history.clear()
         if made < _HOURS_AT_ONCE:
             self._caught_up = True
             self._refreshed_at = time.monotonic()
