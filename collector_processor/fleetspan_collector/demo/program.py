@@ -25,7 +25,9 @@ from fleetspan_collector.demo._timeline import clock
 from fleetspan_collector.demo._truth import Truth
 
 TRUTHS_VARIABLE: Final = "DEMO_TRUTHS"
-_FLUSH_S: Final = 30.0
+_FLUSH_S: Final = 120.0
+"""OpenTelemetry's exporter tries each batch for 10 s when it is refused, and traces, logs,
+metrics go one after the other: the deadline is for who hangs, not for who is refused."""
 
 
 def main(arguments: Sequence[str]) -> int:
