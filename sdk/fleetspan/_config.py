@@ -82,7 +82,14 @@ COLLECTOR_SETTINGS: Final = frozenset(
 )
 
 # Families of such settings, of which new detectors bring more.
-COLLECTOR_PREFIXES: Final = ("FLEETSPAN_DETECT_", "FLEETSPAN_NOTIFY_")
+COLLECTOR_PREFIXES: Final = (
+    "FLEETSPAN_CLICKHOUSE_",
+    "FLEETSPAN_DETECT_",
+    "FLEETSPAN_FORWARD",
+    "FLEETSPAN_KEY",
+    "FLEETSPAN_NOTIFY_",
+    "FLEETSPAN_TLS_",
+)
 
 
 class Settings(TypedDict, total=False):

@@ -15,7 +15,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 CANONICAL: Final = ("runs", "agents", "llm_calls", "tool_calls")
-FREE_PORTS: Final = ("--grpc=127.0.0.1:0", "--http=127.0.0.1:0", "--web=127.0.0.1:0")
+FREE_PORTS: Final = (
+    *("--grpc=127.0.0.1:0", "--http=127.0.0.1:0", "--web=127.0.0.1:0"),
+    *("--clickhouse=off", "--jaeger=off"),
+)
 _PATIENCE_S: Final = 60.0
 
 

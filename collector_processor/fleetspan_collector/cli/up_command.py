@@ -28,11 +28,11 @@ Web = Annotated[
 ]
 ClickHouse = Annotated[
     str | None,
-    typer.Option("--clickhouse", help="Comes in a later version.", metavar=_WHERE),
+    typer.Option("--clickhouse", help="ClickHouse HTTP.", metavar=_WHERE),
 ]
 Jaeger = Annotated[
     str | None,
-    typer.Option("--jaeger", help="Comes in a later version.", metavar=_WHERE),
+    typer.Option("--jaeger", help="Jaeger's storage.", metavar=_WHERE),
 ]
 Insecure = Annotated[
     bool | None,

@@ -24,10 +24,6 @@ _TEST_PREFIX: Final = "FLEETSPAN_TEST_"
 _HOOK_VARIABLES: Final = frozenset({"FLEETSPAN_HOOK_ENDPOINT", "FLEETSPAN_SPOOL"})
 # What a command that is told of a finding has in its environment; it may call us.
 _FINDING_PREFIX: Final = "FLEETSPAN_FINDING_"
-_COMING: Final = {
-    "clickhouse": "the ClickHouse HTTP interface",
-    "jaeger": "the Jaeger remote-storage interface",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,12 +201,6 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
     for name, endpoint in settings.endpoints.items():
         if endpoint is None:
             continue
-        if name in _COMING:
-            raise UsageError(
-                f"{_COMING[name]} is not there yet",
-                because=f"{given[name].label} turns it on, and it comes in a later version",
-                suggestion=f"--{name} off",
-            )
         if not endpoint.is_loopback and not settings.insecure:
             raise UsageError(
                 f"refusing to listen on {endpoint}",

@@ -13,6 +13,7 @@ import platformdirs
 
 from fleetspan_collector.config import _parsers as parse
 from fleetspan_collector.config._addresses import Endpoint
+from fleetspan_collector.config._face_settings import FaceSettings
 from fleetspan_collector.config._notify_settings import NotifySettings
 from fleetspan_collector.config._setting import (
     GIB,
@@ -25,6 +26,7 @@ from fleetspan_collector.config._setting import (
 from fleetspan_collector.store.address import StoreAddress
 
 _UNDER_DATA: Final = StoreAddress()
+_CLICKHOUSE: Final = Endpoint("127.0.0.1", 8123)
 
 
 def _default_data() -> Path:
@@ -41,7 +43,7 @@ def _retention(days: int, what: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(NotifySettings):
+class Settings(FaceSettings):
     """Everything that can be set on a collector; see ``SETTINGS.md`` for each field.
 
     Sizes are bytes, names end in their unit, an `Endpoint` of ``None`` is off.
@@ -89,26 +91,24 @@ class Settings(NotifySettings):
         flag="--web",
     )
     clickhouse: Endpoint | None = setting(
-        None,
+        _CLICKHOUSE,
         parse.endpoint,
-        "HOST:PORT of the ClickHouse HTTP interface over the embedded store. "
-        "Not built yet: only `off` is accepted; it will be 127.0.0.1:8123.",
-        zero="`off`: not served",
+        "HOST:PORT of the ClickHouse HTTP interface over the embedded store; a store on a "
+        "server has its own.",
+        zero="`off`: not served; port 0: a free port",
         flag="--clickhouse",
     )
     jaeger: Endpoint | None = setting(
-        None,
+        Endpoint("127.0.0.1", 17271),
         parse.endpoint,
-        "HOST:PORT of Jaeger's remote-storage interface. "
-        "Not built yet: only `off` is accepted; it will be 127.0.0.1:17271.",
-        zero="`off`: not served",
+        "HOST:PORT of Jaeger's gRPC remote-storage interface.",
+        zero="`off`: not served; port 0: a free port",
         flag="--jaeger",
     )
     insecure: bool = setting(
         False,
         parse.flag,
-        "Allow listening beyond loopback although nothing is authenticated or "
-        "encrypted yet.",
+        "Allow listening beyond loopback without keys and without client certificates.",
         flag="--insecure",
     )
     journal_segment_bytes: int = size(
@@ -225,6 +225,13 @@ class Settings(NotifySettings):
         if self.store is _UNDER_DATA:
             inside = StoreAddress(path=self.data / "store")
             object.__setattr__(self, "store", inside)
+        if self.clickhouse is _CLICKHOUSE and not self.store.embedded:
+            object.__setattr__(self, "clickhouse", None)
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the hashes of the API keys are."""
+        return self.keys_file or self.data / "keys.json"
 
     @property
     def endpoints(self) -> dict[str, Endpoint | None]:

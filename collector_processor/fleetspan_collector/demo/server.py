@@ -95,7 +95,7 @@ def start(options: Sequence[str]) -> tuple[subprocess.Popen[bytes], Endpoints]:
         CollectorError: When it does not start; it is not left behind.
     """
     command = [sys.executable, "-m", "fleetspan_collector", *options, "--json", "up"]
-    for receiver in ("--grpc", "--http", "--web"):
+    for receiver in ("--grpc", "--http", "--web", "--clickhouse", "--jaeger"):
         command += [receiver, _ANY_PORT]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         running = subprocess.Popen(  # noqa: S603 - our own command

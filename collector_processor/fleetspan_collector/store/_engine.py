@@ -18,6 +18,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._errors import UnreachableError
+from fleetspan_collector.store import _sql
 from fleetspan_collector.store.address import StoreAddress
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Engine:
         self, address: StoreAddress, *, threads: int = 1, memory_bytes: int = 2 << 30
     ) -> None:
         self.address = address
-        self._settings: dict[str, int | float] = {
+        self._settings: dict[str, int | float | str] = {
             "max_threads": threads,
             "max_memory_usage": memory_bytes,
             # 26.9 turns this on by default; its deduplication loses rows
@@ -54,7 +55,9 @@ class Engine:
         }
         self._client = self._connect(self._settings)
 
-    def _connect(self, settings: Mapping[str, Any]) -> Client:
+    def _connect(
+        self, settings: Mapping[str, Any], database: str | None = None
+    ) -> Client:
         address = self.address
         try:
             if address.path is not None:
@@ -68,6 +71,7 @@ class Engine:
                 username=address.user,
                 password=address.password,
                 secure=address.secure,
+                database=database or "",
                 settings=dict(settings),
                 autogenerate_session_id=False,
             )
@@ -92,12 +96,19 @@ class Engine:
         twin._client = self._connect(self._settings)
         return twin
 
-    def reader(self, *, seconds: float = 30.0, memory_bytes: int = 2 << 30) -> Engine:
+    def reader(
+        self,
+        *,
+        seconds: float = 30.0,
+        memory_bytes: int = 2 << 30,
+        tenant: str | None = None,
+    ) -> Engine:
         """A connection that can only read tables: no writes, files or URLs.
 
         Args:
             seconds: How long one statement may run.
             memory_bytes: What one statement may take.
+            tenant: Whose rows alone it sees, in whatever statement; ``None`` for all.
         """
         twin = object.__new__(Engine)
         twin.address = self.address
@@ -111,12 +122,39 @@ class Engine:
             # for the agents of a run among 5 million calls.
             "optimize_move_to_prewhere_if_final": 1,
         }
-        twin._client = self._connect(twin._settings)
+        if tenant is not None:
+            twin._settings["additional_table_filters"] = self._only_of(tenant)
+        if not self.address.embedded:
+            # Over HTTP without a session each statement brings its settings along.
+            twin._settings["readonly"] = 1
+            twin._client = twin._connect(twin._settings, self.address.database)
+            return twin
+        twin._client = twin._connect(twin._settings)
         # Only now: before the first migration there is no such database.
         twin._client.command(f"USE {self.address.database}")
         # Last, because nothing can be set after it.
         twin._client.command("SET readonly = 1")
         return twin
+
+    def _only_of(self, tenant: str) -> str:
+        """A condition on every table that has tenants, which the engine itself adds.
+
+        It reaches through views, sub-queries and ``merge()``.
+        """
+        database = self.address.database
+        found = self.arrow(
+            "SELECT table FROM system.columns WHERE database = {database:String}"
+            " AND name = 'Tenant' AND table IN (SELECT name FROM system.tables"
+            " WHERE database = {database:String} AND engine NOT LIKE '%View')"
+            " ORDER BY table",
+            {"database": database},
+        )
+        condition = _quoted(f"Tenant = {_quoted(tenant)}")
+        tables = (
+            f"{_quoted(f'{database}.{table}')}: {condition}"
+            for table in found["table"].to_pylist()
+        )
+        return "{" + ", ".join(tables) + "}"
 
     def command(
         self, sql: str, parameters: Mapping[str, Any] | None = None
@@ -158,6 +196,10 @@ class Engine:
         """Give the connection back; safe to call twice."""
         with contextlib.suppress(ClickHouseError):
             self._client.close()
+
+
+def _quoted(text: str) -> str:
+    return f"'{_sql.quote(text)}'"
 
 
 @contextlib.contextmanager

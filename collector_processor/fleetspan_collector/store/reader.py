@@ -37,10 +37,11 @@ class StoreReader:
 
     Args:
         engine: Any connection to the store; the reader opens its own.
+        tenant: Whose rows alone it sees; ``None`` for all.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine.reader()
+    def __init__(self, engine: Engine, tenant: str | None = None) -> None:
+        self._engine = engine.reader(tenant=tenant)
         self._database = engine.address.database
         # The connection is one statement at a time; a lock makes waiting explicit.
         self._lock = threading.Lock()

@@ -32,7 +32,6 @@ def labels(text: str) -> list[str]:
         (["ls", "--set", "x=1"], "a --set flag sets it", "fleetspan config show"),
         (["ls", "--set", "x"], "expected NAME=VALUE", "--set"),
         (["up", "--grpc", "x"], "--grpc: expected HOST:PORT", "FLEETSPAN_GRPC="),
-        (["up", "--jaeger", "127.0.0.1:1"], "in a later version", "--jaeger off"),
         (["up", "--http", "0.0.0.0:1"], "beyond this machine", "--http 127.0.0.1:1"),
     ],
 )

@@ -29,6 +29,7 @@ with fleetspan.run("nightly", session="s-1"):
                 call.usage(input_tokens=10, output_tokens=5)
 """
 FREE = "127.0.0.1:0"
+OFF = ("--clickhouse=off", "--jaeger=off")
 
 
 class Up:
@@ -48,7 +49,7 @@ class Up:
 @pytest.fixture
 def up(quiet_environment: None) -> Iterator[Up]:
     """A collector on free ports."""
-    ports = ["--grpc", FREE, "--http", FREE, "--web", FREE]
+    ports = ["--grpc", FREE, "--http", FREE, "--web", FREE, *OFF]
     with subprocess.Popen(
         [sys.executable, "-m", "fleetspan_collector", "up", "--json", *ports],
         stdout=subprocess.PIPE,
@@ -120,7 +121,7 @@ def test_doctor_finds_all_well(up: Up, process: Any) -> None:
 
 def test_a_second_one_is_refused_and_harms_nothing(up: Up, process: Any) -> None:
     """The directory has one owner, whose pid is named; it goes on."""
-    done = process("up", "--grpc", FREE, "--http", FREE, "--web", FREE)
+    done = process("up", "--grpc", FREE, "--http", FREE, "--web", FREE, *OFF)
     assert done.code == 3
     assert f"process {up.process.pid} " in done.err
     assert process("ls").code == 0

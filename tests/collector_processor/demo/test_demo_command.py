@@ -85,6 +85,7 @@ def test_runs_are_added(start, command, tmp_path):
     """With a collector at work the demo goes there; a second demo adds the same runs."""
     data = str(tmp_path / "data")
     ports = [f"--{name}=127.0.0.1:0" for name in ("grpc", "http", "web")]
+    ports += ["--clickhouse=off", "--jaeger=off"]
     collector, listening = start("up", "--data", data, *ports)
     outcomes = []
     for _ in range(2):

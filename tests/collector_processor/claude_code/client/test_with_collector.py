@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 SESSION = "5e55105e-0000-4000-8000-000000000001"
 PARENT = "00-bd46b1782b3bd3392aa74cc3e01a3864-23cc95f2e9cb0354-01"
-PORTS = ("--grpc=off", "--web=127.0.0.1:0")
+PORTS = ("--grpc=off", "--web=127.0.0.1:0", "--clickhouse=off", "--jaeger=off")
 
 
 def hook(event: str, **fields: str) -> bytes:
