@@ -1,0 +1,176 @@
+"""Lets in who shows a key that is in force."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from fleetspan_collector.access.identity import (
+    ALL_SCOPES,
+    Identity,
+    Scope,
+    UnauthenticatedError,
+)
+from fleetspan_collector.access.keys import Key, KeyFile, KeyFileError, id_of
+from fleetspan_collector.config import Settings
+
+logger = logging.getLogger("fleetspan.access")
+
+OWNER_FILE: Final = "owner.key"
+"""In the data directory: what the commands of the same user show to a running collector."""
+OWNER_ID: Final = "owner"
+_LOOK_S: Final = 0.5
+"""How long what the file said is believed without another look."""
+
+
+class KeyGate:
+    """A gate that follows a file of keys while it changes.
+
+    Nobody has to show a key as long as the file has never held one. Once it has, also
+    when all are revoked or the file is gone again, everybody has to.
+
+    Args:
+        file: The keys.
+        tenant: Whose rows become what is sent without a key, and with one of all tenants.
+        owner_key: What the commands of the collector's own user show; ``""`` for none.
+
+    Raises:
+        KeyFileError: When the file is there and cannot be used.
+    """
+
+    def __init__(self, file: KeyFile, tenant: str = "", owner_key: str = "") -> None:
+        self._file = file
+        self._tenant = tenant
+        self._owner_key = owner_key
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._looked_s = -_LOOK_S
+        self._complained = False
+        self._keys: Mapping[str, Key] = {}
+        self._required = False
+        self._take(file.read())
+        self._stamp = self._stat()
+
+    @property
+    def required(self) -> bool:
+        """Whether a key has to be shown."""
+        self._look()
+        return self._required
+
+    def identify(self, key: str | None) -> Identity:
+        """Return who shows this key.
+
+        Raises:
+            UnauthenticatedError: When a key has to be shown, and this is none in force.
+        """
+        self._look()
+        if key is not None and self._owner_key:
+            shown = key.encode("utf-8", "surrogateescape")
+            if hmac.compare_digest(shown, self._owner_key.encode()):
+                return self._known(OWNER_ID, None, ALL_SCOPES)
+        if not self._required:
+            return self._known("", None, ALL_SCOPES)
+        if key is None:
+            raise UnauthenticatedError("no key was shown")
+        found = self._keys.get(id_of(key) or "")
+        if found is None or not found.matches(key):
+            raise UnauthenticatedError("the key is not known")
+        status = found.status(datetime.now(UTC))
+        if status != "in force":
+            raise UnauthenticatedError(f"the key is {status}")
+        return self._known(found.key_id, found.tenant, frozenset(found.scopes))
+
+    def holds(self, identity: Identity) -> bool:
+        """Tell whether somebody who was let in may stay."""
+        self._look()
+        if identity.key_id == OWNER_ID:
+            return True
+        if not identity.key_id:
+            return not self._required
+        key = self._keys.get(identity.key_id)
+        return key is not None and key.status(datetime.now(UTC)) == "in force"
+
+    def _known(
+        self, key_id: str, sees: str | None, scopes: frozenset[Scope]
+    ) -> Identity:
+        return Identity(
+            key_id=key_id,
+            tenant=self._tenant if sees is None else sees,
+            sees=sees,
+            scopes=scopes,
+        )
+
+    def _look(self) -> None:
+        """Read the file again when it has changed."""
+        now_s = time.monotonic()
+        if now_s < self._looked_s + _LOOK_S:
+            return
+        with self._lock:
+            self._looked_s = now_s
+            stamp = self._stat()
+            if stamp == self._stamp:
+                return
+            try:
+                # A file that has gone leaves what it held in force: a mishap with it
+                # must not open the doors, nor shut out everybody.
+                if stamp is not None:
+                    self._take(self._file.read())
+            except KeyFileError as error:
+                if not self._complained:
+                    self._complained = True
+                    logger.error("%s; the keys stay as they were", error)
+                return
+            self._complained = False
+            self._stamp = stamp
+
+    def _take(self, keys: tuple[Key, ...]) -> None:
+        self._keys = {key.key_id: key for key in keys}
+        self._required = self._required or bool(keys)
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._file.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def make_owner_key(data: Path) -> str:
+    """Write a new key for the commands of this user into the data directory."""
+    key = secrets.token_urlsafe(32)
+    new = data / f".{OWNER_FILE}.new"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(key)
+    new.replace(data / OWNER_FILE)
+    return key
+
+
+def owner_key(data: Path) -> str | None:
+    """Return what to show to the collector that owns a data directory, if one can."""
+    try:
+        return (data / OWNER_FILE).read_text("ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        # Another user's collector, or none: then it is asked without a key.
+        return None
+
+
+def load_gate(settings: Settings, owner: str = "") -> KeyGate:
+    """Return the gate of a collector.
+
+    Args:
+        settings: Says where the keys are.
+        owner: What `make_owner_key` returned.
+
+    Raises:
+        KeyFileError: When the file of keys cannot be used.
+    """
+    return KeyGate(KeyFile(settings.keys_path), settings.tenant, owner)
