@@ -22,6 +22,10 @@ from typing import Final
 import prometheus_client
 
 from fleetspan_collector._opening import open_store
+from fleetspan_collector.access.key_gate import KeyGate, load_gate
+from fleetspan_collector.access.metrics import AccessMetrics
+from fleetspan_collector.access.owner import OwnerPass
+from fleetspan_collector.access.tls import Tls
 from fleetspan_collector.analyst import Analyst
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
 from fleetspan_collector.derive.derivation import Derivation
@@ -45,6 +49,7 @@ from fleetspan_collector.receivers import (
     OtlpHttpApp,
     ReceiverMetrics,
     ReceiverSettings,
+    tenant_by,
 )
 from fleetspan_collector.redact import (
     ContentPolicy,
@@ -160,10 +165,12 @@ class Collector:
             CollectorError: When it cannot; nothing is left open.
         """
         async with AsyncExitStack() as opening:
+            self._tls = Tls.of(self._settings)
             backstage = await asyncio.to_thread(
                 Backstage, self._settings, self._registry
             )
             opening.push_async_callback(asyncio.to_thread, backstage.close)
+            self._gate = self._let_owner_in(opening)
             pipeline = backstage.pipeline
             reader = await asyncio.to_thread(StoreReader, backstage.engine)
             opening.callback(reader.close)
@@ -176,6 +183,15 @@ class Collector:
             grpc, http = await self._start_receivers(backstage.journal, opening)
             self._open = opening.pop_all()
         return Endpoints(otlp_grpc=grpc, otlp_http=http, web=web)
+
+    def _let_owner_in(self, opening: AsyncExitStack) -> KeyGate:
+        """Open the gate to keys, and to the commands of this user."""
+        settings = self._settings
+        owner = OwnerPass.make(settings.tls_cert_file, settings.tls_key_file)
+        gate = load_gate(settings, owner.key)
+        owner.write(settings.data)
+        opening.callback(OwnerPass.remove, settings.data)
+        return gate
 
     async def stop(self) -> None:
         """Refuse what is new, store what is journaled, let go of everything."""
@@ -215,7 +231,7 @@ class Collector:
                 keeps_state=settings.snapshot_state,
             ),
             ReceiverMetrics(self._registry),
-            tenant_of=lambda headers: settings.tenant,
+            tenant_of=tenant_by(self._gate),
             protection=Protection(
                 RedactionSettings(
                     policy=ContentPolicy(settings.content_policy),
@@ -228,13 +244,18 @@ class Collector:
         )
         grpc = http = None
         if settings.grpc is not None:
-            receiver = GrpcReceiver(intake, settings.grpc.host, settings.grpc.port)
+            receiver = GrpcReceiver(
+                intake, settings.grpc.host, settings.grpc.port, tls=self._tls
+            )
             await receiver.start()
             opening.push_async_callback(receiver.stop, _GRACE_S)
             grpc = _shown(settings.grpc, receiver.port)
         if settings.http is not None:
             server = HttpServer(
-                OtlpHttpApp(intake), settings.http.host, settings.http.port
+                OtlpHttpApp(intake),
+                settings.http.host,
+                settings.http.port,
+                tls=self._tls,
             )
             await server.start()
             opening.push_async_callback(server.stop, _GRACE_S)
@@ -278,10 +299,18 @@ class Collector:
                 reprice=price_again,
                 snapshot=Taking(backstage.engine, reader, self._settings).take,
                 hosts=_served_names(self._settings),
+                gate=self._gate,
+                access_metrics=AccessMetrics(self._registry),
             )
         )
         server = HttpServer(
-            app, endpoint.host, endpoint.port, purpose="web", flag="--web"
+            app,
+            endpoint.host,
+            endpoint.port,
+            tls=self._tls,
+            websockets=True,
+            purpose="web",
+            flag="--web",
         )
         await server.start()
         opening.push_async_callback(server.stop, _GRACE_S)
@@ -305,7 +334,11 @@ def _journal_settings(settings: Settings) -> JournalSettings:
 
 def _served_names(settings: Settings) -> tuple[str, ...]:
     """Names that a Host header may carry beyond loopback: any, once that is allowed."""
-    return ("*",) if settings.insecure else ()
+    wide = any(
+        endpoint is not None and not endpoint.is_loopback
+        for endpoint in settings.endpoints.values()
+    )
+    return ("*",) if settings.insecure or wide else ()
 
 
 def _shown(endpoint: Endpoint, port: int) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import socket
     from typing import Final
 
+KEY_VARIABLE: Final = "FLEETSPAN_KEY"
 HOOKS_PATH: Final = "/v1/claude-code/hooks"
 SENT: Final = "sent"
 REFUSED: Final = "refused"
@@ -133,6 +134,9 @@ def send(endpoint: str, delivery: Delivery) -> str:
         f"x-fleetspan-delivery-id: {delivery.id}",
         f"x-fleetspan-event-time: {delivery.time_ns}",
     ]
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if key.isascii() and key.isprintable() and key:
+        lines.append(f"Authorization: Bearer {key}")
     if delivery.traceparent:
         lines.append(f"traceparent: {delivery.traceparent}")
     head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")

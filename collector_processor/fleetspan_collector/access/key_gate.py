@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hmac
 import logging
-import os
-import secrets
 import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from fleetspan_collector.access.identity import (
@@ -24,8 +21,6 @@ from fleetspan_collector.config import Settings
 
 logger = logging.getLogger("fleetspan.access")
 
-OWNER_FILE: Final = "owner.key"
-"""In the data directory: what the commands of the same user show to a running collector."""
 OWNER_ID: Final = "owner"
 _LOOK_S: Final = 0.5
 """How long what the file said is believed without another look."""
@@ -143,32 +138,12 @@ class KeyGate:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def make_owner_key(data: Path) -> str:
-    """Write a new key for the commands of this user into the data directory."""
-    key = secrets.token_urlsafe(32)
-    new = data / f".{OWNER_FILE}.new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key)
-    new.replace(data / OWNER_FILE)
-    return key
-
-
-def owner_key(data: Path) -> str | None:
-    """Return what to show to the collector that owns a data directory, if one can."""
-    try:
-        return (data / OWNER_FILE).read_text("ascii").strip() or None
-    except (OSError, UnicodeDecodeError):
-        # Another user's collector, or none: then it is asked without a key.
-        return None
-
-
 def load_gate(settings: Settings, owner: str = "") -> KeyGate:
     """Return the gate of a collector.
 
     Args:
         settings: Says where the keys are.
-        owner: What `make_owner_key` returned.
+        owner: The key of its own user's commands, see `OwnerPass`.
 
     Raises:
         KeyFileError: When the file of keys cannot be used.

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 import fleetspan_hook
+from fleetspan_hook.send import KEY_VARIABLE
 
 HOOKS_PATH: Final = "/v1/claude-code/hooks"
 Content = Literal["none", "full"]
@@ -113,6 +114,7 @@ def wanted(
     form: HookForm = "command",
     status_line: bool = False,
     data: Path | None = None,
+    key: str | None = None,
 ) -> Wanted:
     """Say what belongs into the settings.
 
@@ -123,15 +125,21 @@ def wanted(
         form: ``http`` sends hooks straight to the collector where the client can.
         status_line: Whether a status line belongs there too.
         data: Data directory, when it is not the default one.
+        key: What the collector wants to be shown.
     """
     env = dict(_TELEMETRY)
     env["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
     if project is not None:
         env["OTEL_RESOURCE_ATTRIBUTES"] = f"fleetspan.project={quote(project, safe='')}"
+    if key is not None:
+        env["OTEL_EXPORTER_OTLP_HEADERS"] = (
+            f"Authorization=Bearer%20{quote(key, safe='')}"
+        )
+        env[KEY_VARIABLE] = key
     if content == "full":
         env |= dict.fromkeys(_CONTENT, "1")
     hooks = {
-        event: _handler(event, endpoint, form) for event in (*WAITED_FOR, *GOES_ON)
+        event: _handler(event, endpoint, form, key) for event in (*WAITED_FOR, *GOES_ON)
     }
     line: Handler | None = None
     if status_line:
@@ -140,10 +148,14 @@ def wanted(
     return Wanted(env=env, hooks=hooks, status_line=line)
 
 
-def _handler(event: str, endpoint: str, form: HookForm) -> Handler:
+def _handler(event: str, endpoint: str, form: HookForm, key: str | None) -> Handler:
     if form == "http" and event not in COMMAND_ONLY:
         url = endpoint.rstrip("/") + HOOKS_PATH
-        return {"type": "http", "url": url, "timeout": _HTTP_TIMEOUT_S}
+        handler: Handler = {"type": "http", "url": url, "timeout": _HTTP_TIMEOUT_S}
+        if key is not None:
+            # Variables in headers are read from the client's own environment alone.
+            handler["headers"] = {"Authorization": f"Bearer {key}"}
+        return handler
     command: Handler = {
         "type": "command",
         "command": shell_command(["--endpoint", endpoint]),

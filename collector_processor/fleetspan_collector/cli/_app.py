@@ -28,6 +28,7 @@ from fleetspan_collector.cli import (
 )
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
 from fleetspan_collector.cli.claude_command import claude
+from fleetspan_collector.cli.keys_command import keys
 from fleetspan_collector.cli.snapshot_command import snapshot
 
 app: Final = typer.Typer(
@@ -51,6 +52,7 @@ _config: Final = typer.Typer(help="Settings.")
 app.add_typer(_config, name="config")
 app.add_typer(claude, name="claude")
 app.add_typer(snapshot, name="snapshot")
+app.add_typer(keys, name="keys")
 
 _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "demo": with_common_options(demo_command.demo),

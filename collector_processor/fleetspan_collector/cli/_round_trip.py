@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from fleetspan_collector._errors import CollectorError, UnreachableError
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.config import Endpoint, Endpoints
 
@@ -21,12 +22,15 @@ _POLL_S: Final = 0.02
 _SEND_S: Final = 5.0
 
 
-def round_trip_ms(endpoints: Endpoints, database: str) -> float:
+def round_trip_ms(
+    endpoints: Endpoints, database: str, shown: OwnerPass | None = None
+) -> float:
     """Send one span to a running collector and wait until a query finds it.
 
     Args:
         endpoints: What the collector listens on.
         database: The database of its tables, a plain identifier.
+        shown: What lets this command in.
 
     Returns:
         Milliseconds from sending to having read it.
@@ -40,15 +44,16 @@ def round_trip_ms(endpoints: Endpoints, database: str) -> float:
             because="the collector's web port is off",
             suggestion="start it without --web off",
         )
+    shown = shown or OwnerPass()
     trace_id = os.urandom(16)
     request = _request(trace_id)
-    source = OwnerSource(endpoints.web, timeout_s=_SEND_S)
+    source = OwnerSource(endpoints.web, shown, timeout_s=_SEND_S)
     query = (
         f"SELECT count() AS found FROM {database}.otel_traces "  # noqa: S608 - checked
         f"WHERE TraceId = '{trace_id.hex()}'"
     )
     started = time.perf_counter()
-    _send(request, endpoints)
+    _send(request, endpoints, shown)
     while time.perf_counter() - started < _DEADLINE_S:
         answer = json.loads(b"".join(source.sql(query, "JSONEachRow")).splitlines()[0])
         if int(answer["found"]) == 1:
@@ -80,12 +85,14 @@ def _request(trace_id: bytes) -> trace_service_pb2.ExportTraceServiceRequest:
 
 
 def _send(
-    request: trace_service_pb2.ExportTraceServiceRequest, endpoints: Endpoints
+    request: trace_service_pb2.ExportTraceServiceRequest,
+    endpoints: Endpoints,
+    shown: OwnerPass,
 ) -> None:
     if endpoints.otlp_http is not None:
-        _send_http(request.SerializeToString(), endpoints.otlp_http)
+        _send_http(request.SerializeToString(), endpoints.otlp_http, shown)
     elif endpoints.otlp_grpc is not None:
-        _send_grpc(request, endpoints.otlp_grpc)
+        _send_grpc(request, endpoints.otlp_grpc, shown)
     else:
         raise UnreachableError(
             "no span can be sent",
@@ -94,11 +101,10 @@ def _send(
         )
 
 
-def _send_http(body: bytes, address: str) -> None:
-    where = Endpoint.parse(address)
-    connection = http.client.HTTPConnection(where.host, where.port, timeout=_SEND_S)
+def _send_http(body: bytes, address: str, shown: OwnerPass) -> None:
+    connection = shown.connect(Endpoint.parse(address), _SEND_S)
     try:
-        headers = {"content-type": "application/x-protobuf"}
+        headers = {"content-type": "application/x-protobuf", **shown.headers}
         connection.request("POST", "/v1/traces", body, headers)
         response = connection.getresponse()
         answer = response.read()
@@ -111,15 +117,17 @@ def _send_http(body: bytes, address: str) -> None:
 
 
 def _send_grpc(
-    request: trace_service_pb2.ExportTraceServiceRequest, address: str
+    request: trace_service_pb2.ExportTraceServiceRequest,
+    address: str,
+    shown: OwnerPass,
 ) -> None:
-    with grpc.insecure_channel(address) as channel:
+    with shown.channel(address) as channel:
         export: grpc.UnaryUnaryMultiCallable[Any, bytes] = channel.unary_unary(
             "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             request_serializer=trace_service_pb2.ExportTraceServiceRequest.SerializeToString,
         )
         try:
-            export(request, timeout=_SEND_S)
+            export(request, timeout=_SEND_S, metadata=tuple(shown.headers.items()))
         except grpc.RpcError as error:
             raise _refused(address, str(error).splitlines()[0]) from error
 

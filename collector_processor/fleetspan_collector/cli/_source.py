@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 from urllib.parse import quote, urlencode
 
 from fleetspan_collector._errors import CollectorError, UnreachableError, UsageError
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.config import Endpoint, Endpoints, Settings, read_endpoints
 from fleetspan_collector.journal.lock import DataLock
 from fleetspan_collector.store.rows import RunDetail, RunRow
@@ -75,6 +76,7 @@ class OwnerSource:
 
     Args:
         web: Its web port, ``host:port``.
+        shown: What lets this command in.
         timeout_s: Longest silence of the collector, in seconds.
         warns: Log it when an answer may lack what was acknowledged last.
 
@@ -83,9 +85,15 @@ class OwnerSource:
     """
 
     def __init__(
-        self, web: str, *, timeout_s: float = 300.0, warns: bool = True
+        self,
+        web: str,
+        shown: OwnerPass | None = None,
+        *,
+        timeout_s: float = 300.0,
+        warns: bool = True,
     ) -> None:
         self.web = web
+        self._pass = shown or OwnerPass()
         self.complete = True
         self._timeout_s = timeout_s
         self._warns = warns
@@ -148,11 +156,9 @@ class OwnerSource:
     ) -> Generator[http.client.HTTPResponse]:
         where = Endpoint.parse(self.web)
         # Straight to the port: proxies of the environment are not for this machine.
-        connection = http.client.HTTPConnection(
-            where.host, where.port, timeout=self._timeout_s
-        )
+        connection = self._pass.connect(where, self._timeout_s)
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, self._pass.headers)
             response = connection.getresponse()
             if response.status >= 400:
                 raise _problem(response.status, response.read())
@@ -199,7 +205,8 @@ def find_owner(settings: Settings) -> tuple[Endpoints, int] | None:
     if endpoints.web is None:
         return found
     try:
-        alive = OwnerSource(endpoints.web, timeout_s=_PROBE_S).get("/healthz")
+        shown = OwnerPass.read(settings.data)
+        alive = OwnerSource(endpoints.web, shown, timeout_s=_PROBE_S).get("/healthz")
     except CollectorError:
         return None
     # Another process may have got the port, or the pid, of a killed collector.
@@ -322,7 +329,7 @@ def _ask_owner(settings: Settings, endpoints: Endpoints, pid: int) -> OwnerSourc
             because=f"process {pid} owns {settings.data} and its web port is off",
             suggestion="start it without --web off",
         )
-    return OwnerSource(endpoints.web)
+    return OwnerSource(endpoints.web, OwnerPass.read(settings.data))
 
 
 def _lives(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ from rich.progress import (
 )
 
 from fleetspan_collector._errors import UnreachableError, UsageError
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._source import find_owner
 from fleetspan_collector.cli.demo_command import options_of
@@ -156,14 +158,14 @@ def _collector(
 def _at(url: str, settings: Settings) -> Address:
     """A collector by its URL; what it has can be asked when it is the one of the data."""
     owner = find_owner(settings)
-    if owner is not None and url == f"http://{owner[0].otlp_http}":
-        return _address(*owner)
-    return Address(url=url)
+    if owner is not None and url.partition("://")[2] == owner[0].otlp_http:
+        return _address(*owner, settings)
+    return Address(url=url, shown=_named_key())
 
 
 def _running(settings: Settings) -> Address | None:
     owner = find_owner(settings)
-    return None if owner is None else _address(*owner)
+    return None if owner is None else _address(*owner, settings)
 
 
 def _own(collector: Collecting, settings: Settings) -> Address | None:
@@ -176,17 +178,28 @@ def _own(collector: Collecting, settings: Settings) -> Address | None:
         )
     if process is None:
         return _running(settings)
-    return _address(collector.endpoints, process.pid)
+    return _address(collector.endpoints, process.pid, settings)
 
 
-def _address(endpoints: Endpoints, pid: int) -> Address:
+def _address(endpoints: Endpoints, pid: int, settings: Settings) -> Address:
     if endpoints.otlp_http is None:
         raise UnreachableError(
             "the running collector cannot take transcripts",
             because=f"process {pid} listens to no OTLP over HTTP",
             suggestion="start it without --http off",
         )
-    return Address(url=f"http://{endpoints.otlp_http}", web=endpoints.web, pid=pid)
+    shown = OwnerPass.read(settings.data)
+    return Address(
+        url=f"{shown.scheme}://{endpoints.otlp_http}",
+        web=endpoints.web,
+        pid=pid,
+        shown=shown,
+    )
+
+
+def _named_key() -> OwnerPass:
+    """The key for a collector elsewhere, as hooks find it, too."""
+    return OwnerPass(key=os.environ.get("FLEETSPAN_KEY", "").strip())
 
 
 def _wait(invocation: Invocation, importer: Importer) -> bool:

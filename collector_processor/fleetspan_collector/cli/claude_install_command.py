@@ -68,6 +68,10 @@ Form = Annotated[
         "itself, which shows an error for each while no collector runs.",
     ),
 ]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", help="What the collector wants to be shown.", metavar="KEY"),
+]
 StatusLine = Annotated[
     bool, typer.Option("--statusline", help="A status line too, if there is none.")
 ]
@@ -86,6 +90,7 @@ def install(
     content: Content = _Content.NONE,
     form: Form = _Form.COMMAND,
     status_line: StatusLine = False,
+    key: Key = None,
     force: Force = False,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -107,6 +112,7 @@ def install(
             form=form.value,
             status_line=status_line,
             data=moved,
+            key=key,
         ),
         force=force,
     )

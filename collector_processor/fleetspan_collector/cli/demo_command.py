@@ -20,6 +20,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.cli._invocation import SCHEMA_VERSION, Invocation
 from fleetspan_collector.cli._source import OwnerSource
 from fleetspan_collector.cli.review_command import review_document
@@ -71,7 +72,9 @@ def demo(
     ):
         starting_s = time.monotonic() - began
         plans = plan_fleet(runs, seed=seed, demo_id=demo_id, now_ns=time.time_ns())
-        with Fleet(plans, Path(directory), collector.endpoints, demo_id) as fleet:
+        shown = OwnerPass.read(settings.data)
+        there = Path(directory)
+        with Fleet(plans, there, collector.endpoints, demo_id, shown) as fleet:
             truth = fleet.watch(lambda made: on_progress("agents at work", made))
             sent = time.monotonic()
             on_progress("reading back", runs)
@@ -102,7 +105,11 @@ def _read(
     """
     began = time.monotonic()
     # It says itself how far it is; a warning would be news to nobody.
-    source = OwnerSource(reachable(collector.endpoints.web or ""), warns=False)
+    source = OwnerSource(
+        reachable(collector.endpoints.web or ""),
+        OwnerPass.read(settings.data),
+        warns=False,
+    )
     database = settings.store.database
     stored = read_back(source, truth, demo_id=demo_id, database=database)
     check(truth, stored, unready=why_unready(source))

@@ -14,6 +14,7 @@ from typing import Final
 from rich.text import Text
 
 from fleetspan_collector._errors import CollectorError
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.cli._checks import (
     Check,
     check_data,
@@ -45,6 +46,7 @@ from fleetspan_collector.config import Endpoint, Endpoints, Settings
 
 _STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 _DELIVERIES_S: Final = 30.0
+_QUICK_S: Final = 5.0
 _FREE: Final = Endpoint("127.0.0.1", 0)
 
 
@@ -79,20 +81,29 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield check_quarantine(settings)
     yield check_spool()
     if owned is not None:
-        yield from _checks_of_running(owned, settings.store.database)
+        yield from _checks_of_running(owned, settings)
     elif data.status == "ok" and owner.status == "ok":
         yield from _checks_of_temporary(settings)
 
 
-def _checks_of_running(endpoints: Endpoints, database: str) -> list[Check]:
-    return [
-        _guarded("ready", lambda: _ready(endpoints)),
-        _guarded("schema", lambda: _schema(endpoints, database)),
-        _guarded("round trip", lambda: _round_trip(endpoints, database)),
-        _guarded(CLAUDE_FEEDS, lambda: _claude_feeds(endpoints, database)),
-        _guarded(PROCESSORS, lambda: _processors(endpoints)),
-        _guarded(DELIVERIES, lambda: _deliveries(endpoints, database)),
+def _checks_of_running(endpoints: Endpoints, settings: Settings) -> list[Check]:
+    database = settings.store.database
+    shown = OwnerPass.read(settings.data)
+    # Its own short patience where the answer must be at hand.
+    source = OwnerSource(endpoints.web or "", shown, timeout_s=_DELIVERIES_S)
+    quick = OwnerSource(endpoints.web or "", shown, timeout_s=_QUICK_S)
+    checks: list[tuple[str, Callable[[], Check]]] = [
+        ("ready", lambda: _ready(quick)),
+        ("schema", lambda: _schema(quick, database)),
+        (CLAUDE_FEEDS, lambda: _claude_feeds(source, database)),
+        (PROCESSORS, lambda: check_processors(source.text("/metrics"))),
+        (DELIVERIES, lambda: check_deliveries(source, database)),
     ]
+    if endpoints.web is None:
+        off = "the web port is off"
+        return [Check(name=name, status="warn", detail=off) for name, _ in checks]
+    checks.insert(2, ("round trip", lambda: _round_trip(endpoints, database, shown)))
+    return [_guarded(name, check) for name, check in checks]
 
 
 def _checks_of_temporary(settings: Settings) -> list[Check]:
@@ -103,6 +114,7 @@ def _checks_of_temporary(settings: Settings) -> list[Check]:
     """
     with tempfile.TemporaryDirectory(prefix="fleetspan-doctor-") as scratch:
         changes = {"grpc": _FREE, "http": _FREE, "web": _FREE, "insecure": False}
+        changes |= {"clickhouse": None, "jaeger": None}
         if not settings.data.is_dir():
             empty = Settings(data=Path(scratch))
             embedded = settings.store.embedded
@@ -120,9 +132,7 @@ async def _with_collector(settings: Settings) -> list[Check]:
     collector = make_collector(settings)
     endpoints = await collector.start()
     try:
-        return await asyncio.to_thread(
-            _checks_of_running, endpoints, settings.store.database
-        )
+        return await asyncio.to_thread(_checks_of_running, endpoints, settings)
     finally:
         await collector.stop()
 
@@ -134,21 +144,16 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
         return failed(name, error)
 
 
-def _ready(endpoints: Endpoints) -> Check:
-    if endpoints.web is None:
-        return Check(name="ready", status="warn", detail="the web port is off")
+def _ready(source: OwnerSource) -> Check:
     # Answers 503 with its reasons when it is not, which is an error here.
-    OwnerSource(endpoints.web, timeout_s=5.0).get("/readyz")
+    source.get("/readyz")
     return Check(name="ready", status="ok", detail="the collector can work")
 
 
-def _schema(endpoints: Endpoints, database: str) -> Check:
-    if endpoints.web is None:
-        return Check(name="schema", status="warn", detail="the web port is off")
+def _schema(source: OwnerSource, database: str) -> Check:
     from fleetspan_collector.store.migrate import latest_generation
 
     query = f"SELECT max(Generation) AS generation FROM {database}.fleetspan_schema"  # noqa: S608 - a checked identifier
-    source = OwnerSource(endpoints.web, timeout_s=5.0)
     row = json.loads(b"".join(source.sql(query, "JSONEachRow")).splitlines()[0])
     found, latest = int(row["generation"]), latest_generation()
     if found == latest:
@@ -158,31 +163,19 @@ def _schema(endpoints: Endpoints, database: str) -> Check:
     return Check(name="schema", status="fail", detail=detail, fix=fix)
 
 
-def _round_trip(endpoints: Endpoints, database: str) -> Check:
+def _round_trip(endpoints: Endpoints, database: str, shown: OwnerPass) -> Check:
     # Here, because it brings gRPC with it, which no other command needs.
     from fleetspan_collector.cli._round_trip import round_trip_ms
 
-    took_ms = round_trip_ms(endpoints, database)
+    took_ms = round_trip_ms(endpoints, database, shown)
     detail = f"one span sent, stored and read back in {took_ms:.0f} ms"
     return Check(name="round trip", status="ok", detail=detail)
 
 
-def _deliveries(endpoints: Endpoints, database: str) -> Check:
-    source = OwnerSource(endpoints.web or "", timeout_s=_DELIVERIES_S)
-    return check_deliveries(source, database)
-
-
-def _processors(endpoints: Endpoints) -> Check:
-    return check_processors(OwnerSource(endpoints.web or "").text("/metrics"))
-
-
-def _claude_feeds(endpoints: Endpoints, database: str) -> Check:
-    if endpoints.web is None:
-        return Check(name=CLAUDE_FEEDS, status="warn", detail="the web port is off")
+def _claude_feeds(source: OwnerSource, database: str) -> Check:
     from fleetspan_collector.store import _sql
 
     query = _sql.render("claude_feeds", database=database, days=str(DAYS))
-    source = OwnerSource(endpoints.web, timeout_s=30.0)
     text = b"".join(source.sql(query, "JSONEachRow"))
     return check_claude_feeds(json.loads(line) for line in text.splitlines())
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._owning import owned, web_of_owner
 from fleetspan_collector.cli._since import parse_since
@@ -44,7 +45,7 @@ def reprice(
         done = _alone(invocation, settings, after, dry_run=dry_run)
     else:
         invocation.err.print(f"asking the collector on {web}")
-        source = OwnerSource(web, timeout_s=_PATIENCE_S)
+        source = OwnerSource(web, OwnerPass.read(settings.data), timeout_s=_PATIENCE_S)
         done = source.reprice(after, dry_run=dry_run)
     if invocation.json:
         invocation.write_json({"dry_run": dry_run, **done})

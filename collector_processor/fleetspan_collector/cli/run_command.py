@@ -19,6 +19,7 @@ import typer
 from rich.text import Text
 
 from fleetspan_collector._errors import CollectorError
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.cli import _errors
 from fleetspan_collector.cli._invocation import SCHEMA_VERSION, Invocation
 from fleetspan_collector.cli._source import OwnerSource
@@ -67,10 +68,11 @@ def run(
         base = dict(os.environ)
         source, refused_before = None, 0
         variables = base
+        shown = OwnerPass.read(settings.data)
         if endpoints is not None:
-            source = OwnerSource(reachable(endpoints.web or ""), warns=False)
+            source = OwnerSource(reachable(endpoints.web or ""), shown, warns=False)
             refused_before = summary.refused(source)
-            target = _target(endpoints, invocation_id, Path(notes))
+            target = _target(endpoints, invocation_id, Path(notes), shown)
             variables = environment(base, command, target, Path.cwd())
         began, clock = datetime.now(UTC), time.monotonic()
         exit_code, _ = run_program(path, command, variables)
@@ -153,13 +155,16 @@ def _disabled(base: Mapping[str, str]) -> str | None:
     return "OTEL_SDK_DISABLED is set, so nothing reports" if is_disabled else None
 
 
-def _target(endpoints: Endpoints, invocation_id: str, notes: Path) -> Target:
+def _target(
+    endpoints: Endpoints, invocation_id: str, notes: Path, shown: OwnerPass
+) -> Target:
     grpc = endpoints.otlp_grpc
     return Target(
         invocation=invocation_id,
         http=reachable(endpoints.otlp_http or ""),
         grpc=reachable(grpc) if grpc else None,
         notes=notes,
+        shown=shown,
     )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleetspan_collector._errors import UsageError
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
 from fleetspan_collector.cli._owning import owned, web_of_owner
 from fleetspan_collector.cli._source import OwnerSource, open_source
@@ -129,7 +130,9 @@ def take(invocation: Invocation, run: OneRun, reason: Reason = "") -> None:
     if web is None:
         taken = _alone(settings, run, reason)
     else:
-        taken = OwnerSource(web).take_snapshot(run, reason)
+        taken = OwnerSource(web, OwnerPass.read(settings.data)).take_snapshot(
+            run, reason
+        )
     if invocation.json:
         invocation.write_json({"snapshot_id": taken})
     else:

@@ -21,7 +21,9 @@ CONFIG_VARIABLE: Final = "FLEETSPAN_CONFIG"
 # Test suites and their fault injection name their switches so.
 _TEST_PREFIX: Final = "FLEETSPAN_TEST_"
 # Read by the hook that runs beside Claude Code, which has no settings file.
-_HOOK_VARIABLES: Final = frozenset({"FLEETSPAN_HOOK_ENDPOINT", "FLEETSPAN_SPOOL"})
+_HOOK_VARIABLES: Final = frozenset(
+    {"FLEETSPAN_HOOK_ENDPOINT", "FLEETSPAN_KEY", "FLEETSPAN_SPOOL"}
+)
 # What a command that is told of a finding has in its environment; it may call us.
 _FINDING_PREFIX: Final = "FLEETSPAN_FINDING_"
 
@@ -198,16 +200,20 @@ def _parse(setting: Setting, given: _Given) -> Any:
 
 def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
     """Refuse what each value alone allows and the whole does not."""
+    _check_tls(settings)
+    # A file that is there has held a key: who revoked the last one let nobody in.
+    closed = settings.tls_client_ca_file is not None or settings.keys_path.exists()
     for name, endpoint in settings.endpoints.items():
         if endpoint is None:
             continue
-        if not endpoint.is_loopback and not settings.insecure:
+        if not endpoint.is_loopback and not (settings.insecure or closed):
             raise UsageError(
                 f"refusing to listen on {endpoint}",
-                because=f"{given[name].label} reaches beyond this machine, and nothing is "
-                "authenticated or encrypted yet",
-                suggestion=f"--{name} 127.0.0.1:{endpoint.port}, or --insecure on a "
-                "network where everybody may read and write",
+                because=f"{given[name].label} reaches beyond this machine, and neither "
+                "a key nor a certificate of clients is asked for",
+                suggestion=f"fleetspan keys add, which has every port ask for one; or "
+                f"--{name} 127.0.0.1:{endpoint.port}; or --insecure on a network where "
+                "everybody may read and write",
             )
     if settings.journal_cap_bytes < 2 * settings.journal_segment_bytes:
         raise UsageError(
@@ -216,6 +222,22 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
             f"{settings.journal_cap_bytes} is less than twice journal_segment_bytes, "
             f"{settings.journal_segment_bytes}",
             suggestion=f"--set journal_cap_bytes={2 * settings.journal_segment_bytes}",
+        )
+
+
+def _check_tls(settings: Settings) -> None:
+    files = {
+        name: getattr(settings, name)
+        for name in ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
+    }
+    given = [name for name, path in files.items() if path is not None]
+    missing = [name for name in ("tls_cert_file", "tls_key_file") if not files[name]]
+    if given and missing:
+        raise UsageError(
+            f"the setting '{given[0]}' cannot be used alone",
+            because=f"TLS needs {missing[0]}, too",
+            suggestion=f"--set {missing[0]}=/etc/fleetspan/tls"
+            + (".key" if missing[0] == "tls_key_file" else ".crt"),
         )
 
 

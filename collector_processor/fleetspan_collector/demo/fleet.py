@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from fleetspan_collector._errors import CollectorError
+from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.config import Endpoint, Endpoints
 from fleetspan_collector.demo._plan import ALONE, PROGRAMS, Program, RunPlan
 from fleetspan_collector.demo._truth import gather
@@ -38,6 +39,7 @@ class Fleet:
         directory: An existing directory for the plan, the truths and the logs.
         endpoints: Where the collector listens; OTLP over HTTP is on.
         demo_id: Marks what this demo sends.
+        shown: What lets programs send there.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Fleet:
         directory: Path,
         endpoints: Endpoints,
         demo_id: str,
+        shown: OwnerPass,
     ) -> None:
         self._directory = directory
         self._truths = directory / "truths"
         self._truths.mkdir()
         self._endpoints = endpoints
+        self._shown = shown
         self._demo_id = demo_id
         self._made = 0
         self._lock = threading.Lock()
@@ -169,12 +173,13 @@ class Fleet:
         address = self._endpoints.otlp_grpc if over_grpc else self._endpoints.otlp_http
         local = f"{environment.get('NO_PROXY', '')},127.0.0.1,localhost,::1".lstrip(",")
         return environment | {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{reachable(address or '')}",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{self._shown.scheme}://{reachable(address or '')}",
             "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if over_grpc else "http/protobuf",
             "OTEL_RESOURCE_ATTRIBUTES": f"{DEMO_ATTRIBUTE}={self._demo_id}",
             "OTEL_SERVICE_NAME": program.name,
             "FLEETSPAN_PROJECT": program.project,
             "FLEETSPAN_ENVIRONMENT": program.environment,
+            **self._shown.otlp_variables(),
             TRUTHS_VARIABLE: str(self._truths),
             "NO_PROXY": local,
             "no_proxy": local,

@@ -14,7 +14,7 @@
 """
 
 from ._faults import TooLarge, Undecodable
-from ._intake import Intake, TenantOf
+from ._intake import Intake, TenantOf, tenant_by
 from ._route import HttpAnswer, HttpRequest, Route
 from ._schema import MAX_CONTAINER_DEPTH
 from ._settings import ReceiverSettings
@@ -39,4 +39,5 @@ __all__ = [
     "TenantOf",
     "TooLarge",
     "Undecodable",
+    "tenant_by",
 ]

@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from .._errors import Refused
 from .._signals import Signal
+from ..access import ForbiddenError, UnauthenticatedError
 from ._faults import TooLarge, Undecodable
 
 # Stock SDKs stop trying after about 10 s in all, and drop at once what is told to wait
@@ -112,6 +113,20 @@ def failure_of(error: Exception, *, retry_after_s: float) -> Failure:
                 http_status=413,
                 code=code_pb2.RESOURCE_EXHAUSTED,
                 message=str(error),
+            )
+        case UnauthenticatedError():
+            return Failure(
+                reason="unauthenticated",
+                http_status=401,
+                code=code_pb2.UNAUTHENTICATED,
+                message=f"{error}; try: {error.suggestion}",
+            )
+        case ForbiddenError():
+            return Failure(
+                reason="forbidden",
+                http_status=403,
+                code=code_pb2.PERMISSION_DENIED,
+                message=f"{error}; try: {error.suggestion}",
             )
         case Refused():
             return Failure(

@@ -14,6 +14,8 @@ from google.protobuf.message import Message
 
 from .._errors import Refused
 from .._signals import Accepted, Signal, Sink, Submission
+from ..access import ForbiddenError, Gate, Scope, UnauthenticatedError
+from ..access.gate import key_of
 from ..redact import Protection
 from ._admission import Admission, Reservation
 from ._answers import Failure, export_response, failure_of
@@ -35,12 +37,28 @@ _REDACTED_IN_THREAD_FROM_BYTES = 1 << 14
 
 Prepared = TypeVar("Prepared")
 
+_FORESEEN = Undecodable | TooLarge | Refused | UnauthenticatedError | ForbiddenError
+
 _log = logging.getLogger("fleetspan")
 
 
 def no_tenant(headers: Mapping[str, str]) -> str:
     """Call every request the one tenant's: keys are not in use."""
     return ""
+
+
+def tenant_by(gate: Gate) -> TenantOf:
+    """Return what tells whose a request is: the tenant of the key that it shows.
+
+    What it raises is `UnauthenticatedError` or `ForbiddenError`.
+    """
+
+    def tenant_of(headers: Mapping[str, str]) -> str:
+        identity = gate.identify(key_of(headers))
+        identity.require(Scope.INGEST)
+        return identity.tenant
+
+    return tenant_of
 
 
 class Intake:
@@ -178,7 +196,7 @@ class Intake:
         failure = failure_of(error, retry_after_s=self.settings.retry_after_s)
         failure = replace(failure, message=self._protection.message(failure.message))
         self.metrics.refused.labels(signal, protocol, failure.reason).inc()
-        if not isinstance(error, Undecodable | TooLarge | Refused):
+        if not isinstance(error, _FORESEEN):
             self.metrics.internal_faults.labels(signal, protocol).inc()
             self._log_once(error)
         return failure

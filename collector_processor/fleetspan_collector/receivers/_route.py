@@ -15,6 +15,7 @@ class HttpRequest:
     Attributes:
         path: Its path, without the query.
         headers: By lower-case name; of a name given twice the last.
+        tenant: Whose it is.
         content_type: Its media type, lower-case, without parameters.
         body: The decompressed body.
         reservation: The room that the body holds while the request is handled.
@@ -22,6 +23,7 @@ class HttpRequest:
 
     path: str
     headers: Mapping[str, str]
+    tenant: str
     content_type: str
     body: bytes
     reservation: Reservation

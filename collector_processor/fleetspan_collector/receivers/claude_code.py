@@ -125,7 +125,7 @@ class _Receiver:
             request,
             Submission(
                 signal=Signal.CLAUDE_HOOKS,
-                tenant=self._intake.tenant_of(headers),
+                tenant=request.tenant,
                 payload=hook.payload,
                 rows=1,
                 # Without an id every arrival is a hook: genuine ones repeat.
@@ -156,7 +156,7 @@ class _Receiver:
                 request,
                 Submission(
                     signal=Signal.TRANSCRIPT_LINES,
-                    tenant=self._intake.tenant_of(request.headers),
+                    tenant=request.tenant,
                     payload=lines.payload,
                     rows=lines.count,
                     record_id=lines.record_id,

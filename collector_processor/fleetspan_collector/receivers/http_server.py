@@ -15,11 +15,13 @@ from google.rpc import code_pb2
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .._errors import UnreachableError
+from ..access.tls import Tls
 from ._answers import Failure, json_bytes
 
 _BACKLOG: Final = 2048
 _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _KEEP_ALIVE_S: Final = 75
+_FOLLOW_S: Final = 5.0
 _MAX_HEADER_BYTES: Final = 64 * 1024
 
 
@@ -71,6 +73,8 @@ class HttpServer:
         app: The application.
         host: The address or name to listen on.
         port: The port; 0 takes a free one.
+        tls: Encrypts it; ``None`` for plain text.
+        websockets: Whether the application takes WebSockets, too.
         purpose: What it is for, as error messages name it.
         flag: The command-line flag that moves it.
 
@@ -84,16 +88,21 @@ class HttpServer:
         host: str,
         port: int,
         *,
+        tls: Tls | None = None,
+        websockets: bool = False,
         purpose: str = "OTLP HTTP",
         flag: str = "--http",
     ) -> None:
         self.host = host
         self.port = port
         self._app = app
+        self._tls = tls
+        self._websockets = websockets
         self._purpose = purpose
         self._flag = flag
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen and serve.
@@ -103,10 +112,15 @@ class HttpServer:
         """
         listeners = self._listen()
         self.port = listeners[0].getsockname()[1]
+        tls = self._tls
         config = uvicorn.Config(
             self._app,
             http=_Protocol,
-            ws="none",
+            ws="websockets-sansio" if self._websockets else "none",
+            ws_max_size=_MAX_HEADER_BYTES,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,
+            ssl_context_factory=None if tls is None else lambda _, __: tls.context(),
             lifespan="off",
             log_config=None,
             log_level="warning",
@@ -118,6 +132,8 @@ class HttpServer:
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=listeners))
+        if tls is not None:
+            self._following = asyncio.create_task(_follow(tls))
         ready = asyncio.create_task(self._server.ready.wait())
         await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
@@ -130,6 +146,8 @@ class HttpServer:
             return
         server, task = self._server, self._task
         self._server = self._task = None
+        if self._following is not None:
+            self._following.cancel()
         if grace_s is not None:
             server.config.timeout_graceful_shutdown = grace_s  # type: ignore[assignment]
         server.should_exit = True
@@ -159,6 +177,13 @@ class HttpServer:
                 suggestion=f"fleetspan up {self._flag} {self.host}:0",
             ) from None
         return listeners
+
+
+async def _follow(tls: Tls) -> None:
+    """Have a changed certificate shown to new connections."""
+    while True:
+        await asyncio.sleep(_FOLLOW_S)
+        tls.follow()
 
 
 def _ipv4_first(found: tuple[Any, ...]) -> bool:

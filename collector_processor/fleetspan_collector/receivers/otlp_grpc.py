@@ -11,6 +11,7 @@ import grpc.aio
 
 from .._errors import UnreachableError
 from .._signals import Signal
+from ..access.tls import Tls
 from ._answers import Failure
 from ._intake import Intake, no_tenant
 
@@ -89,12 +90,16 @@ class GrpcReceiver:
         intake: Where requests go.
         host: The address or name to listen on.
         port: The port; 0 takes a free one.
+        tls: Encrypts it; ``None`` for plain text.
 
     Attributes:
         port: The port in use, once started.
     """
 
-    def __init__(self, intake: Intake, host: str, port: int) -> None:
+    def __init__(
+        self, intake: Intake, host: str, port: int, *, tls: Tls | None = None
+    ) -> None:
+        self._tls = tls
         self.host = host
         self.port = port
         self._intake = intake
@@ -122,7 +127,12 @@ class GrpcReceiver:
         self._server.add_generic_rpc_handlers((_Export(self._intake),))
         try:
             address = f"[{self.host}]" if ":" in self.host else self.host
-            self.port = self._server.add_insecure_port(f"{address}:{self.port}")
+            where = f"{address}:{self.port}"
+            if self._tls is None:
+                self.port = self._server.add_insecure_port(where)
+            else:
+                credentials = self._tls.grpc_credentials()
+                self.port = self._server.add_secure_port(where, credentials)
         except RuntimeError as error:
             await self.stop()
             raise self._unreachable(str(error)) from None

@@ -103,6 +103,8 @@ class OtlpHttpApp:
                 "path", 404, code_pb2.NOT_FOUND, f"there is no {path}", self._paths()
             )
         encoding = _check_form(scope["method"], headers, kind, route)
+        # Before a byte of the body is read.
+        tenant = self.intake.tenant_of(headers)
         with self.intake.admission.reserve() as reservation:
             try:
                 async with asyncio.timeout(settings.body_timeout_s):
@@ -119,6 +121,7 @@ class OtlpHttpApp:
             request = HttpRequest(
                 path=path,
                 headers=headers,
+                tenant=tenant,
                 content_type=kind,
                 body=body,
                 reservation=reservation,
@@ -131,7 +134,7 @@ class OtlpHttpApp:
                 signal,
                 _protocol(request.content_type),
                 request.body,
-                tenant=self.intake.tenant_of(request.headers),
+                tenant=request.tenant,
                 reservation=request.reservation,
             )
             as_json = request.content_type == JSON

@@ -81,7 +81,7 @@ class _Receiver:
             request,
             Submission(
                 signal=Signal.SNAPSHOT_CHUNKS,
-                tenant=self._intake.tenant_of(request.headers),
+                tenant=request.tenant,
                 payload=SnapshotChunk(hash=found.hex(), body=body).SerializeToString(),
                 rows=1,
                 record_id=found[:_RECORD_ID_BYTES],
@@ -102,7 +102,7 @@ class _Receiver:
             request,
             Submission(
                 signal=Signal.SNAPSHOTS,
-                tenant=self._intake.tenant_of(request.headers),
+                tenant=request.tenant,
                 payload=wanted.SerializeToString(),
                 rows=1,
                 record_id=sha256(request_id.encode()).digest()[:_RECORD_ID_BYTES],

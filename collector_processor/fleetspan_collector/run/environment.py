@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
+
+from fleetspan_collector.access.owner import OwnerPass
 
 INVOCATION_ATTRIBUTE: Final = "fleetspan.invocation.id"
 """Resource attribute that names the run of the command."""
@@ -51,12 +53,14 @@ class Target:
         http: The collector's OTLP HTTP receiver, ``host:port``.
         grpc: Its gRPC receiver; ``None`` when it is off.
         notes: Directory in which processes note what they switched on.
+        shown: What lets the program in.
     """
 
     invocation: str
     http: str
     grpc: str | None
     notes: Path
+    shown: OwnerPass = field(default_factory=OwnerPass)
 
 
 def environment(
@@ -75,18 +79,21 @@ def environment(
         made.pop(name, None)
     if not any(_is_on(base.get(name, "")) for name in _CONTENT_SWITCHES):
         made = {**_WITHOUT_CONTENT, **made}
-    url = f"http://{target.http}"
+    url = f"{target.shown.scheme}://{target.http}"
     made |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "FLEETSPAN_ENDPOINT": url,
         "_FLEETSPAN_RUN": str(target.notes),
         "_FLEETSPAN_RUN_ID": target.invocation,
-        "_FLEETSPAN_RUN_HTTP": target.http,
+        "_FLEETSPAN_RUN_HTTP": url,
         "_FLEETSPAN_RUN_GRPC": target.grpc or "",
         "OTEL_RESOURCE_ATTRIBUTES": _resource(base, target.invocation),
         "PYTHONPATH": _before(str(_INJECTED), base.get("PYTHONPATH", "")),
     }
+    made |= target.shown.otlp_variables()
+    if target.shown.key:
+        made["FLEETSPAN_KEY"] = target.shown.key
     for signal in _SIGNALS:
         name = f"OTEL_{signal}_EXPORTER"
         if "otlp" not in base.get(name, "").split(","):

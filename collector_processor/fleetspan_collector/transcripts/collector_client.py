@@ -10,11 +10,13 @@ import os
 import secrets
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from fleetspan_collector._errors import CollectorError, UsageError
+from fleetspan_collector.access.owner import OwnerPass
+from fleetspan_collector.config import Endpoint
 from fleetspan_collector.transcripts.finding import Transcript
 
 PATH: Final = "/v1/claude-code/transcripts"
@@ -43,11 +45,13 @@ class Address:
         web: Its web port, ``host:port``; ``None`` when it is not known, and then it
             cannot be asked what it has.
         pid: Its process, where that is known: another one may have another store.
+        shown: What lets this command in.
     """
 
     url: str
     web: str | None = None
     pid: int | None = None
+    shown: OwnerPass = field(default_factory=OwnerPass)
 
 
 def check_url(url: str) -> str:
@@ -103,6 +107,7 @@ class Client:
             CollectorError: When it refuses them for good.
         """
         headers = {
+            **self.address.shown.headers,
             "content-type": "application/x-ndjson",
             "x-fleetspan-transcript-path": quote(os.fsencode(file.path)),
             "x-fleetspan-transcript-offset": str(offset),
@@ -137,13 +142,12 @@ class Client:
             AwayError: When it cannot be reached.
             CollectorError: When it refuses the statement.
         """
-        where = urlsplit(f"//{self.address.web}")
-        connection = http.client.HTTPConnection(
-            where.hostname or "", where.port, timeout=_TIMEOUT_S
-        )
+        where = Endpoint.parse(self.address.web or "")
+        shown = self.address.shown
+        connection = shown.connect(where, _TIMEOUT_S)
         try:
             path = "/api/v1/sql?format=JSONEachRow"
-            connection.request("POST", path, statement.encode())
+            connection.request("POST", path, statement.encode(), shown.headers)
             answer = connection.getresponse()
             said = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -190,6 +194,9 @@ class Client:
             if self._idle:
                 return self._idle.pop()
         # Straight there: proxies of the environment are not for collectors.
+        if self._secure and self.address.shown.certificate:
+            where = Endpoint(self._host, self._port)
+            return self.address.shown.connect(where, _TIMEOUT_S)
         kind = (
             http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         )

@@ -9,6 +9,7 @@ import orjson
 from starlette.responses import JSONResponse, Response
 
 from fleetspan_collector._errors import CollectorError, UnreachableError, UsageError
+from fleetspan_collector.access import ForbiddenError, UnauthenticatedError
 from fleetspan_collector.web.lookup import RunAmbiguousError, RunNotFoundError
 
 
@@ -41,6 +42,10 @@ def problem_of(error: CollectorError) -> Response:
             status = 404
         case RunAmbiguousError():
             status = 409
+        case UnauthenticatedError():
+            status = 401
+        case ForbiddenError():
+            status = 403
         case UsageError():
             status = 400
         case UnreachableError():

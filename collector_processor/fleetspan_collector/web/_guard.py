@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fleetspan_collector.web._answers import problem
 
+_POLICY_VIOLATION: Final = 1008
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -31,7 +32,7 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -54,6 +55,10 @@ class HostGuard:
             )
         else:
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            # Before it is accepted: the server answers the handshake with 403.
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         await answer(scope, receive, send)
 

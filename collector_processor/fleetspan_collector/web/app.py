@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -19,8 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fleetspan_collector._errors import CollectorError, UsageError
+from fleetspan_collector.access import Gate, OpenGate
+from fleetspan_collector.access.logins import Logins
+from fleetspan_collector.access.metrics import AccessMetrics
+from fleetspan_collector.web._access import AccessGuard
 from fleetspan_collector.web._answers import document, problem, problem_of
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
+from fleetspan_collector.web._login import login_routes
 from fleetspan_collector.web._snapshots import TakeSnapshot, snapshot_route
 from fleetspan_collector.web._waiting import CATCH_UP_S, CaughtUp
 from fleetspan_collector.web.lookup import Reader, find_run
@@ -66,6 +71,8 @@ class Sources:
     caught_up: CaughtUp
     unready: Callable[[], Awaitable[Mapping[str, str]]]
     hosts: Collection[str] = ()
+    gate: Gate = field(default_factory=OpenGate)
+    access_metrics: AccessMetrics | None = None
     reprice: Callable[[datetime | None, bool], Mapping[str, object]] | None = None
     snapshot: TakeSnapshot | None = None
 
@@ -73,6 +80,8 @@ class Sources:
 def create_app(sources: Sources) -> Starlette:
     """Make the application of the web port."""
     routes = _Routes(sources)
+    logins = Logins(sources.gate)
+    metrics = sources.access_metrics or AccessMetrics(sources.registry)
     return Starlette(
         routes=[
             Route("/", routes.index),
@@ -84,8 +93,12 @@ def create_app(sources: Sources) -> Starlette:
             Route("/api/v1/sql", routes.sql, methods=["POST"]),
             Route("/api/v1/reprice", routes.reprice, methods=["POST"]),
             snapshot_route(sources.snapshot, sources.caught_up, SCHEMA_VERSION),
+            *login_routes(logins),
         ],
-        middleware=[Middleware(HostGuard, hosts=LOOPBACK_HOSTS | set(sources.hosts))],
+        middleware=[
+            Middleware(HostGuard, hosts=LOOPBACK_HOSTS | set(sources.hosts)),
+            Middleware(AccessGuard, gate=sources.gate, logins=logins, metrics=metrics),
+        ],
         exception_handlers={
             CollectorError: _on_problem,
             HTTPException: _on_http_problem,

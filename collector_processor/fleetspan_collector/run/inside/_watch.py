@@ -42,12 +42,15 @@ def exporter_class(signal: str) -> tuple[Any, dict[str, Any]]:
     _hush((f"{package}.http.{module}", f"{package}.grpc.exporter"))
     try:
         found = importlib.import_module(f"{package}.http.{module}")
-        return getattr(found, name), {"endpoint": f"http://{http}/v1/{signal}"}
+        return getattr(found, name), {"endpoint": f"{http}/v1/{signal}"}
     except ImportError:
         if not grpc:
             raise
     found = importlib.import_module(f"{package}.grpc.{module}")
-    return getattr(found, name), {"endpoint": f"http://{grpc}", "insecure": True}
+    return getattr(found, name), {
+        "endpoint": f"{http.partition(':')[0]}://{grpc}",
+        "insecure": http.startswith("http:"),
+    }
 
 
 def _hush(loggers: tuple[str, ...]) -> None:

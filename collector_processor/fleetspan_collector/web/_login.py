@@ -1,0 +1,94 @@
+"""Logging in with a browser: a key once, then a cookie."""
+
+from __future__ import annotations
+
+import html
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from fleetspan_collector.access import UnauthenticatedError
+from fleetspan_collector.access.logins import COOKIE, IDLE_S, Logins
+
+_MOST_BYTES: Final = 4096
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Log in · Fleetspan</title>
+<link rel="stylesheet" href="/static/page.css">
+</head>
+<body class="login">
+<main>
+<h1>Fleetspan</h1>
+<form method="post" action="/login">
+<label for="key">API key</label>
+<input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
+<button type="submit">Log in</button>
+</form>
+<p role="alert">{problem}</p>
+<p>Keys are made with <code>fleetspan keys add</code>.</p>
+</main>
+</body>
+</html>
+"""
+
+
+def login_routes(logins: Logins) -> list[Route]:
+    """Return the routes ``/login`` and ``/logout``.
+
+    Args:
+        logins: Where logins are kept.
+    """
+
+    async def show(request: Request) -> Response:
+        return _page("", 200)
+
+    async def log_in(request: Request) -> Response:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MOST_BYTES:
+                return _page("that is no key", 413)
+        keys = parse_qs(body.decode("utf-8", "replace")).get("key", [""])
+        try:
+            token = logins.log_in(keys[0].strip())
+        except UnauthenticatedError as error:
+            return _page(error.because, 401)
+        answer = RedirectResponse("/", 303, headers={"cache-control": "no-store"})
+        answer.set_cookie(
+            COOKIE,
+            token,
+            max_age=int(IDLE_S),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return answer
+
+    async def log_out(request: Request) -> Response:
+        logins.log_out(request.cookies.get(COOKIE, ""))
+        answer = RedirectResponse("/login", 303, headers={"cache-control": "no-store"})
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return answer
+
+    return [
+        Route("/login", show, methods=["GET"]),
+        Route("/login", log_in, methods=["POST"]),
+        Route("/logout", log_out, methods=["POST"]),
+    ]
+
+
+def _page(problem: str, status: int) -> HTMLResponse:
+    return HTMLResponse(_PAGE.format(problem=html.escape(problem)), status, _HEADERS)
