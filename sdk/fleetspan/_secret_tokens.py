@@ -21,6 +21,7 @@ def _token(name: str, pattern: str, *literals: str, hint: str = "") -> Kind:
 _PEM_BODY: Final = r"(?:\s{0,4}[A-Za-z-]{4,20}: [^\n\"]{1,200}\n){0,4}[A-Za-z0-9+/=\s|>]*(?:→[A-Za-z0-9+/=\s|>]*){0,2000}"
 
 TOKENS: Final[tuple[Kind, ...]] = (
+    _token("fleetspan-key", r"\b(fsk_[A-Za-z0-9]{8}_[A-Za-z0-9_-]{43})", "fsk_"),
     _token(
         "aws-secret-access-key",
         r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b[\s,:;\"'|]{1,6}([A-Za-z0-9/+]{40})\b",
