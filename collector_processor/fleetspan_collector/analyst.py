@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import prometheus_client
 
@@ -16,7 +16,7 @@ from fleetspan_collector.ingest.budget import Budget
 from fleetspan_collector.notify.announcer import Announcer
 from fleetspan_collector.processors.dirty import DirtyRuns
 from fleetspan_collector.processors.metrics import ProcessorMetrics
-from fleetspan_collector.processors.scheduler import Scheduler
+from fleetspan_collector.processors.scheduler import Follower, Scheduler
 from fleetspan_collector.processors.sharing import Peers
 from fleetspan_collector.snapshots.capture import Capturer
 from fleetspan_collector.store._engine import Engine
@@ -34,6 +34,7 @@ class Analyst:
         budget: What analysing may take.
         registry: Where it counts.
         looked: Called while somebody waits to hear of runs that still go on.
+        followers: Told, besides, of what is said of runs.
 
     Raises:
         UsageError: When settings of processors, or of who is told, cannot be used.
@@ -48,6 +49,7 @@ class Analyst:
         registry: prometheus_client.CollectorRegistry,
         *,
         looked: Callable[[], None],
+        followers: Sequence[Follower] = (),
     ) -> None:
         self._dirty = dirty
         self._budget = budget
@@ -64,7 +66,11 @@ class Analyst:
             ProcessorMetrics(registry),
             budget,
             self._both(looked),
-            followers=[Capturer(self._engines[0], settings), self._announcer],
+            followers=[
+                Capturer(self._engines[0], settings),
+                self._announcer,
+                *followers,
+            ],
             peers=peers,
         )
         self._stopped = False

@@ -13,7 +13,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict
 from datetime import datetime
@@ -41,6 +41,7 @@ from fleetspan_collector.journal import (
     JournalMetrics,
     JournalSettings,
 )
+from fleetspan_collector.live import Live
 from fleetspan_collector.processors.dirty import DirtyRuns
 from fleetspan_collector.receivers import (
     GrpcReceiver,
@@ -93,6 +94,8 @@ class Backstage(ExitStack):
         with contextlib.ExitStack() as opening:
             opening.push(self)
             self.enter_context(DataLock(settings.data))
+            self.live = Live(registry)
+            self.callback(self.live.close)
             self.prices = PriceBook.load(settings.price_override_file)
             self.engine = self._closing(open_store(settings))
             self.journal = self.enter_context(
@@ -100,11 +103,12 @@ class Backstage(ExitStack):
                     settings.data / "journal",
                     settings=_journal_settings(settings),
                     metrics=JournalMetrics(registry),
+                    observer=self.live.durable,
                 )
             )
             self.dirty = DirtyRuns()
             self.derivation = Derivation(
-                self._closing(self.engine.another()), self.prices, self.dirty.mark
+                self._closing(self.engine.another()), self.prices, self._mark
             )
             self.pipeline = Pipeline(
                 self.journal,
@@ -129,9 +133,16 @@ class Backstage(ExitStack):
             _third_of_budget(settings),
             registry,
             looked=self.pipeline.looked,
+            followers=[self.live],
         )
         self.callback(analyst.stop)
         return analyst
+
+    def _mark(self, runs: Iterable[tuple[str, str, int]]) -> None:
+        """Whoever derives tells of runs that have changed."""
+        changed = list(runs)
+        self.dirty.mark(changed)
+        self.live.changed(changed)
 
     def _writer(self, settings: Settings) -> RawWriter:
         store = self._closing(self.engine.another())
@@ -300,6 +311,7 @@ class Collector:
                 snapshot=Taking(backstage.engine, reader, self._settings).take,
                 hosts=_served_names(self._settings),
                 gate=self._gate,
+                live=backstage.live,
                 access_metrics=AccessMetrics(self._registry),
             )
         )
@@ -314,6 +326,8 @@ class Collector:
         )
         await server.start()
         opening.push_async_callback(server.stop, _GRACE_S)
+        # Before the server stops: open streams would keep it waiting.
+        opening.callback(backstage.live.close)
         return _shown(endpoint, server.port)
 
 

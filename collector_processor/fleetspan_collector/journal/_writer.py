@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -61,6 +62,9 @@ class Stop:
     """Nothing comes after this."""
 
 
+Observer = Callable[[Sequence[Submission], int], None]
+"""Takes submissions that are durable, and when they were received, in Unix nanoseconds."""
+
 Outcome = tuple[Waiting, Accepted | tuple[str, str]]
 """An answer, or the reason and the message of a refusal."""
 
@@ -106,6 +110,7 @@ class Writer(threading.Thread):
         batch_ids: Where names of new segments come from.
         admission: Whom to tell that requests no longer wait.
         metrics: Where it counts.
+        observer: Told of what is durable now; what it raises is logged once.
     """
 
     def __init__(
@@ -118,8 +123,10 @@ class Writer(threading.Thread):
         batch_ids: BatchIds,
         admission: Admission,
         metrics: JournalMetrics,
+        observer: Observer | None = None,
     ) -> None:
         super().__init__(name="fleetspan-journal", daemon=True)
+        self._observer = observer
         self.queue: queue.SimpleQueue[Waiting | SealRequest | Stop] = (
             queue.SimpleQueue()
         )
@@ -230,6 +237,7 @@ class Writer(threading.Thread):
         if segment.written_bytes >= self._settings.segment_bytes:
             self._full.append(self._open.pop(signal))
         self._count(signal, batch)
+        self._observe(batch, received_unix_nano)
         outcomes: list[Outcome] = []
         for same in batch.requests:
             tenant, record_id = same[0].submission.tenant, same[0].record_id
@@ -238,6 +246,19 @@ class Writer(threading.Thread):
             outcomes.append((same[0], _FRESH))
             outcomes += [(waiting, _DUPLICATE) for waiting in same[1:]]
         return outcomes
+
+    def _observe(self, batch: _Batch, received_unix_nano: int) -> None:
+        """Tell of what is durable, also of what nobody is told of yet."""
+        if self._observer is None:
+            return
+        try:
+            self._observer(
+                [same[0].submission for same in batch.requests], received_unix_nano
+            )
+        except Exception:  # noqa: BLE001 - whatever it is
+            # It is never a reason not to acknowledge what is on the disk.
+            _log.exception("the journal's observer failed, and is told nothing more")
+            self._observer = None
 
     def _segment(self, signal: Signal) -> OpenSegment:
         segment = self._open.get(signal)

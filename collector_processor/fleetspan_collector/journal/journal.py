@@ -17,7 +17,13 @@ from fleetspan_collector._signals import Accepted, Signal, Submission
 from fleetspan_collector.journal._admission import Admission
 from fleetspan_collector.journal._files import Reserve, sync_directory
 from fleetspan_collector.journal._shelf import JournalState, Shelf
-from fleetspan_collector.journal._writer import SealRequest, Stop, Waiting, Writer
+from fleetspan_collector.journal._writer import (
+    Observer,
+    SealRequest,
+    Stop,
+    Waiting,
+    Writer,
+)
 from fleetspan_collector.journal.batch_id import BatchIds
 from fleetspan_collector.journal.dedup import IdLog, LoggedIds, RecentIds
 from fleetspan_collector.journal.metrics import JournalMetrics
@@ -41,6 +47,7 @@ class Journal:
         directory: The journal's own directory; it is created when it is not there.
         settings: Its bounds; ``None`` for the defaults.
         metrics: Where it counts; ``None`` for a registry of its own.
+        observer: Told, in the writer's thread, of what is durable now.
 
     Attributes:
         recovery: What was found when it was opened.
@@ -56,6 +63,7 @@ class Journal:
         *,
         settings: JournalSettings | None = None,
         metrics: JournalMetrics | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._settings = settings = settings or JournalSettings()
         self._metrics = metrics = metrics or JournalMetrics()
@@ -81,6 +89,7 @@ class Journal:
             batch_ids=batch_ids,
             admission=self._admission,
             metrics=metrics,
+            observer=observer,
         )
         self._writer.start()
 

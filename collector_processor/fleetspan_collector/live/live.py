@@ -8,12 +8,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import prometheus_client
 
-from fleetspan_collector._signals import Signal
+from fleetspan_collector._signals import Signal, Submission
+from fleetspan_collector.insights.documents import severity_of
 from fleetspan_collector.live import claude_code, spans
 from fleetspan_collector.live.event import Event, make_event
 from fleetspan_collector.live.ring import Ring
@@ -26,25 +26,6 @@ MOST_LISTENERS: Final = 256
 _MOST_WAITING_BYTES: Final = 32 << 20
 _LINGER_S: Final = 60.0
 """For how long events go on being made when nobody listens: who was cut off comes back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Durable:
-    """A request that is durable now.
-
-    Attributes:
-        signal: What kind of request it is.
-        tenant: Whose it is.
-        payload: Its bytes as the journal has them.
-        rows: How many rows it becomes.
-        received_ns: When it came, in Unix nanoseconds.
-    """
-
-    signal: Signal
-    tenant: str
-    payload: bytes
-    rows: int
-    received_ns: int
 
 
 class LiveMetrics:
@@ -85,7 +66,9 @@ class Live:
         self.metrics = LiveMetrics(registry)
         self._listening = 0
         self._until_s = 0.0
-        self._waiting: queue.SimpleQueue[Durable | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Submission, int] | None] = (
+            queue.SimpleQueue()
+        )
         self._waiting_bytes = 0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -139,7 +122,7 @@ class Live:
             return False
         return True
 
-    def durable(self, requests: Sequence[Durable]) -> None:
+    def durable(self, requests: Sequence[Submission], received_ns: int) -> None:
         """Take what the journal has just made durable; called by its writer."""
         if not self.wants_live:
             return
@@ -153,7 +136,7 @@ class Live:
                 self.ring.skip(request.rows)
                 self.metrics.missed.labels("behind").inc(request.rows)
             else:
-                self._waiting.put(request)
+                self._waiting.put((request, received_ns))
 
     def changed(self, runs: Iterable[tuple[str, str, int]]) -> None:
         """Tell that canonical rows of runs have changed: tenant, run id, hour."""
@@ -170,7 +153,13 @@ class Live:
             self._add(map(_finding, written.findings.to_pylist()))
             now_ns = time.time_ns()
             self._add(
-                make_event(each.tenant, "run", "info", now_ns, {"run_id": each.run_id})
+                make_event(
+                    each.facts.tenant,
+                    "run",
+                    "info",
+                    now_ns,
+                    {"run_id": each.facts.run_id},
+                )
                 for each in runs
             )
 
@@ -201,9 +190,10 @@ class Live:
         self._news = asyncio.Event()
 
     def _work(self) -> None:
-        while (request := self._waiting.get()) is not None:
+        while (taken := self._waiting.get()) is not None:
+            request, received_ns = taken
             try:
-                self._add(_events(request))
+                self._add(_events(request, received_ns))
             except Exception:
                 # One request that cannot be shown is no reason to show nothing more.
                 self.metrics.missed.labels("failed").inc(request.rows)
@@ -216,15 +206,15 @@ class Live:
                     self._waiting_bytes -= len(request.payload)
 
 
-def _events(request: Durable) -> Iterator[Event]:
+def _events(request: Submission, received_ns: int) -> Iterator[Event]:
     makers: dict[Signal, Callable[[], Iterator[Event]]] = {
         Signal.TRACES: lambda: spans.spans(request.tenant, request.payload),
         Signal.LOGS: lambda: spans.logs(request.tenant, request.payload),
         Signal.CLAUDE_HOOKS: lambda: claude_code.hook(
-            request.tenant, request.payload, request.received_ns
+            request.tenant, request.payload, received_ns
         ),
         Signal.TRANSCRIPT_LINES: lambda: claude_code.lines(
-            request.tenant, request.payload, request.received_ns
+            request.tenant, request.payload, received_ns
         ),
     }
     make = makers.get(request.signal)
@@ -235,7 +225,7 @@ def _finding(row: dict[str, Any]) -> Event:
     return make_event(
         row["Tenant"],
         "finding",
-        row["Severity"],
+        severity_of(row["Severity"]).value,
         time.time_ns(),
         {
             "group": row.get("GroupKey") or row.get("TraceId"),

@@ -66,7 +66,7 @@ def logs(tenant: str, payload: bytes) -> Iterator[Event]:
 
 
 def _span_event(
-    tenant: str, span: Any, service: str, facts: Mapping[str, Any]
+    tenant: str, span: Any, service: str | None, facts: Mapping[str, Any]
 ) -> Event:
     failed = span.status.code == _ERROR or bool(facts.get("error"))
     error = facts.get("error") or (span.status.message or "error" if failed else None)
@@ -124,7 +124,7 @@ def _span_facts(span: Any) -> dict[str, Any]:
     }
 
 
-def _log_event(tenant: str, record: Any, service: str) -> Event:
+def _log_event(tenant: str, record: Any, service: str | None) -> Event:
     attributes = _all(record.attributes)
     name = record.event_name or attributes.get("event.name", "")
     trace_id, span_id = record.trace_id.hex(), record.span_id.hex()

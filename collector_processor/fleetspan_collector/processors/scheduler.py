@@ -57,13 +57,12 @@ _CATCH_UP_S: Final = 7 * 86_400.0
 
 
 class Follower(Protocol):
-    """Whoever does something with runs once they are analysed and their rows are durable.
+    """Whoever does something with runs once they are analysed and their rows are durable."""
 
-    Attributes:
-        wants_live: Whether somebody waits to hear of runs that still go on.
-    """
-
-    wants_live: bool
+    @property
+    def wants_live(self) -> bool:
+        """Whether somebody waits to hear of runs that still go on."""
+        ...
 
     def analysed(self, runs: Sequence[Run], written: Written) -> None:
         """Take a batch; what it raises is logged, and holds up nobody."""

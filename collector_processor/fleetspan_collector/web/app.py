@@ -22,6 +22,7 @@ from fleetspan_collector._errors import CollectorError, UsageError
 from fleetspan_collector.access import Gate, OpenGate
 from fleetspan_collector.access.logins import Logins
 from fleetspan_collector.access.metrics import AccessMetrics
+from fleetspan_collector.live import Live, live_routes
 from fleetspan_collector.web._access import AccessGuard
 from fleetspan_collector.web._answers import document, problem, problem_of
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
@@ -72,6 +73,7 @@ class Sources:
     unready: Callable[[], Awaitable[Mapping[str, str]]]
     hosts: Collection[str] = ()
     gate: Gate = field(default_factory=OpenGate)
+    live: Live | None = None
     access_metrics: AccessMetrics | None = None
     reprice: Callable[[datetime | None, bool], Mapping[str, object]] | None = None
     snapshot: TakeSnapshot | None = None
@@ -94,6 +96,7 @@ def create_app(sources: Sources) -> Starlette:
             Route("/api/v1/reprice", routes.reprice, methods=["POST"]),
             snapshot_route(sources.snapshot, sources.caught_up, SCHEMA_VERSION),
             *login_routes(logins),
+            *(live_routes(sources.live, sources.gate) if sources.live else ()),
         ],
         middleware=[
             Middleware(HostGuard, hosts=LOOPBACK_HOSTS | set(sources.hosts)),
