@@ -62,7 +62,7 @@ from fleetspan_collector.redact import (
 from fleetspan_collector.snapshots.taking import Taking
 from fleetspan_collector.store._engine import Engine, decoder
 from fleetspan_collector.store.cap import enforce_cap
-from fleetspan_collector.store.reader import StoreReader
+from fleetspan_collector.web.api.rows import Rows
 from fleetspan_collector.web.app import Sources, create_app
 
 logger = logging.getLogger("fleetspan")
@@ -183,9 +183,9 @@ class Collector:
             opening.push_async_callback(asyncio.to_thread, backstage.close)
             self._gate = self._let_owner_in(opening)
             pipeline = backstage.pipeline
-            reader = await asyncio.to_thread(StoreReader, backstage.engine)
-            opening.callback(reader.close)
-            web = await self._start_web(reader, backstage, opening)
+            rows = await asyncio.to_thread(Rows, backstage.engine)
+            opening.callback(rows.close)
+            web = await self._start_web(rows, backstage, opening)
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
             backstage.analyst.start()
@@ -274,7 +274,7 @@ class Collector:
         return grpc, http
 
     async def _start_web(
-        self, reader: StoreReader, backstage: Backstage, opening: AsyncExitStack
+        self, rows: Rows, backstage: Backstage, opening: AsyncExitStack
     ) -> str | None:
         endpoint = self._settings.web
         if endpoint is None:
@@ -303,12 +303,14 @@ class Collector:
 
         app = create_app(
             Sources(
-                reader=reader,
+                rows=rows,
                 registry=self._registry,
                 caught_up=caught_up,
                 unready=unready,
                 reprice=price_again,
-                snapshot=Taking(backstage.engine, reader, self._settings).take,
+                snapshot=Taking(
+                    backstage.engine, rows.reader(None), self._settings
+                ).take,
                 hosts=_served_names(self._settings),
                 gate=self._gate,
                 live=backstage.live,

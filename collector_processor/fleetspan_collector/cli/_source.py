@@ -25,6 +25,7 @@ from fleetspan_collector.web.lookup import Reader, find_run
 _log: Final = logging.getLogger("fleetspan.cli")
 _PROBE_S: Final = 2.0
 _RETRY_S: Final = 0.05
+_EVERY_RUN: Final = 1_000_000
 _CHUNK: Final = 64 * 1024
 
 
@@ -103,15 +104,20 @@ class OwnerSource:
         asked: dict[str, str] = {}
         if since is not None:
             asked["since"] = since.isoformat()
-        if limit is not None:
-            asked["limit"] = str(limit)
+        asked["limit"] = str(_EVERY_RUN if limit is None else limit)
         document = self.get(f"/api/v1/runs?{urlencode(asked)}")
-        return cast("list[RunRow]", document["runs"])
+        # The page is told more of them; a command says the same with and without owner.
+        known = RunRow.__annotations__
+        return cast(
+            "list[RunRow]",
+            [{name: run[name] for name in known} for run in document["runs"]],
+        )
 
     def run(self, run_id: str) -> RunDetail:
         """Return one run."""
         document = dict(self.get(f"/api/v1/runs/{quote(run_id, safe='')}"))
         document.pop("schema_version", None)
+        document.pop("complete", None)
         return cast("RunDetail", document)
 
     def sql(self, query: str, output_format: str) -> Iterator[bytes]:

@@ -57,7 +57,7 @@ class StoreReader:
             "runs",
             {"since": _nanoseconds(since), "limit": -1 if limit is None else limit},
         )
-        return [self._run_row(row) for row in rows]
+        return [run_row(row) for row in rows]
 
     def find_runs(self, prefix: str) -> list[str]:
         """Ids of the runs whose id starts with a prefix, at most 20, newest first."""
@@ -74,7 +74,7 @@ class StoreReader:
             "last": found[0]["last_s"],
         }
         agents = [_agent_row(row) for row in self._rows("run_agents", bounds)]
-        run: Any = self._run_row(found[0])
+        run: Any = run_row(found[0])
         run["agents"] = _parents_first(agents)
         known = [agent["cost_difference_usd"] for agent in agents]
         differences = [usd for usd in known if usd is not None]
@@ -131,12 +131,13 @@ class StoreReader:
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
-    @staticmethod
-    def _run_row(row: Mapping[str, Any]) -> RunRow:
-        run: Any = _spell(row)
-        run["agents"] = row["agents"]
-        run_row: RunRow = run
-        return run_row
+
+def run_row(row: Mapping[str, Any]) -> RunRow:
+    """Make a run of a row of ``_run_columns.sql``."""
+    run: Any = _spell(row)
+    run["agents"] = row["agents"]
+    made: RunRow = run
+    return made
 
 
 def _spell(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fleetspan_collector._errors import UsageError
+from fleetspan_collector.access import ForbiddenError, Scope
+from fleetspan_collector.web._access import identity_of
 from fleetspan_collector.web._answers import document
 from fleetspan_collector.web._waiting import CATCH_UP_S, CaughtUp
 
@@ -33,6 +35,11 @@ def snapshot_route(
     async def snapshot(request: Request) -> Response:
         if take is None:
             raise HTTPException(404, "this port only reads")
+        identity = identity_of(request)
+        identity.require(Scope.ADMIN)
+        if identity.sees is not None:
+            # An id says nothing of whose run it is.
+            raise ForbiddenError(Scope.ADMIN)
         run_id = request.query_params.get("run", "")
         if not run_id:
             raise UsageError(

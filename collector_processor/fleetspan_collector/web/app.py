@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -11,32 +12,37 @@ from typing import Final, TypeVar
 
 import anyio
 import prometheus_client
-from starlette.applications import Starlette
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from fleetspan_collector._errors import CollectorError, UsageError
-from fleetspan_collector.access import Gate, OpenGate
+from fleetspan_collector.access import ForbiddenError, Gate, OpenGate, Scope
 from fleetspan_collector.access.logins import Logins
 from fleetspan_collector.access.metrics import AccessMetrics
 from fleetspan_collector.live import Live, live_routes
-from fleetspan_collector.web._access import AccessGuard
+from fleetspan_collector.web._access import AccessGuard, identity_of
 from fleetspan_collector.web._answers import document, problem, problem_of
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
 from fleetspan_collector.web._login import login_routes
 from fleetspan_collector.web._snapshots import TakeSnapshot, snapshot_route
 from fleetspan_collector.web._waiting import CATCH_UP_S, CaughtUp
-from fleetspan_collector.web.lookup import Reader, find_run
+from fleetspan_collector.web.api.coverage import Lags
+from fleetspan_collector.web.api.routes import (
+    COMPLETE_HEADER,
+    SCHEMA_VERSION,
+    Api,
+    api_router,
+)
+from fleetspan_collector.web.api.rows import Rows
+from fleetspan_collector.web.page_routes import page_routes
 
 T = TypeVar("T")
-
-SCHEMA_VERSION: Final = 1
-"""Version of every JSON document of the API, the same as of the command."""
-COMPLETE_HEADER: Final = "x-fleetspan-complete"
-"""``false`` when the newest acknowledged rows could not be read in time."""
 
 _DERIVED_TABLES: Final = frozenset(
     ("runs", "agents", "llm_calls", "tool_calls", "evidence", "evidence_links")
@@ -48,6 +54,7 @@ _ANALYSED_TABLES: Final = frozenset(
     + ("stored_findings", "stored_analyses", "stored_agent_rollups", "baselines")
 )
 _READERS: Final = 4
+_GZIP_FROM_BYTES: Final = 4096
 _QUERY_LIMIT: Final = 1024 * 1024
 
 
@@ -56,7 +63,7 @@ class Sources:
     """What the web port needs of a running collector.
 
     Attributes:
-        reader: Reads the store; its methods block and are called in threads.
+        rows: Reads the store; its methods block and are called in threads.
         registry: The metrics of the whole process.
         caught_up: Waits at most so many seconds until everything acknowledged before the
             call is readable, canonical rows too when ``derived``, and what processors say
@@ -67,31 +74,36 @@ class Sources:
             allows any (only sensible behind ``--insecure``).
     """
 
-    reader: Reader
+    rows: Rows
     registry: prometheus_client.CollectorRegistry
     caught_up: CaughtUp
     unready: Callable[[], Awaitable[Mapping[str, str]]]
     hosts: Collection[str] = ()
     gate: Gate = field(default_factory=OpenGate)
+    lags: Lags = tuple
     live: Live | None = None
     access_metrics: AccessMetrics | None = None
     reprice: Callable[[datetime | None, bool], Mapping[str, object]] | None = None
     snapshot: TakeSnapshot | None = None
 
 
-def create_app(sources: Sources) -> Starlette:
+def create_app(sources: Sources) -> FastAPI:
     """Make the application of the web port."""
     routes = _Routes(sources)
+    version = importlib.metadata.version("fleetspan")
     logins = Logins(sources.gate)
     metrics = sources.access_metrics or AccessMetrics(sources.registry)
-    return Starlette(
+    app = FastAPI(
+        title="Fleetspan",
+        version=version,
+        openapi_url="/api/v1/openapi.json",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
         routes=[
-            Route("/", routes.index),
             Route("/healthz", routes.healthz),
             Route("/readyz", routes.readyz),
             Route("/metrics", routes.metrics),
-            Route("/api/v1/runs", routes.runs),
-            Route("/api/v1/runs/{run_id:path}", routes.run),
             Route("/api/v1/sql", routes.sql, methods=["POST"]),
             Route("/api/v1/reprice", routes.reprice, methods=["POST"]),
             snapshot_route(sources.snapshot, sources.caught_up, SCHEMA_VERSION),
@@ -101,13 +113,26 @@ def create_app(sources: Sources) -> Starlette:
         middleware=[
             Middleware(HostGuard, hosts=LOOPBACK_HOSTS | set(sources.hosts)),
             Middleware(AccessGuard, gate=sources.gate, logins=logins, metrics=metrics),
+            Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=1),
         ],
         exception_handlers={
             CollectorError: _on_problem,
             HTTPException: _on_http_problem,
+            RequestValidationError: _on_wrong_parameter,
             Exception: _on_surprise,
         },
     )
+    api = Api(
+        sources.rows,
+        sources.caught_up,
+        sources.registry,
+        sources.gate,
+        sources.lags,
+        version,
+    )
+    app.include_router(api_router(api))
+    app.router.routes += page_routes(routes.index)
+    return app
 
 
 class _Routes:
@@ -127,8 +152,11 @@ class _Routes:
                     "/healthz": "whether the process lives",
                     "/readyz": "whether it can work, with reasons",
                     "/metrics": "Prometheus metrics",
+                    "/api/v1/openapi.json": "what the API has: runs, findings, sessions, "
+                    "cost, fleet, attention, coverage, facets",
                     "/api/v1/runs": "runs; ?since=RFC3339&limit=N&wait=SECONDS",
                     "/api/v1/runs/{id}": "one run and its agents; the id may be cut short",
+                    "/api/v1/live": "what arrives, as it arrives (SSE; /ws: WebSocket)",
                     "/api/v1/sql": "POST a read-only statement; ?format=FORMAT",
                     "/api/v1/reprice": "POST to price stored calls again; "
                     "?since=RFC3339&dry_run=true",
@@ -143,39 +171,27 @@ class _Routes:
 
     async def readyz(self, request: Request) -> Response:
         """Say whether the collector can do its work."""
+        identity_of(request).require(Scope.READ)
         reasons = await self._sources.unready()
         status = "unready" if reasons else "ready"
         return document({"status": status, "reasons": reasons}, 503 if reasons else 200)
 
     async def metrics(self, request: Request) -> Response:
-        """Write the metrics in Prometheus' text format."""
+        """Write the metrics in Prometheus' text format, which are of all tenants."""
+        identity = identity_of(request)
+        identity.require(Scope.READ)
+        if identity.sees is not None:
+            raise ForbiddenError(Scope.ADMIN)
         text = await self._read(
             lambda: prometheus_client.generate_latest(self._sources.registry)
         )
         return Response(text, media_type=prometheus_client.CONTENT_TYPE_PLAIN_0_0_4)
 
-    async def runs(self, request: Request) -> Response:
-        """List runs, latest first."""
-        since = _time(request.query_params.get("since"))
-        limit = _limit(request.query_params.get("limit"))
-        wait_s = _wait(request.query_params.get("wait"))
-        complete = await self._sources.caught_up(wait_s, derived=True)
-        reader = self._sources.reader
-        rows = await self._read(lambda: reader.runs(since=since, limit=limit))
-        answer = document({"schema_version": SCHEMA_VERSION, "runs": rows})
-        return _marked(answer, complete=complete)
-
-    async def run(self, request: Request) -> Response:
-        """Show one run."""
-        run_id = request.path_params["run_id"]
-        wait_s = _wait(request.query_params.get("wait"))
-        complete = await self._sources.caught_up(wait_s, derived=True)
-        detail = await self._read(lambda: find_run(self._sources.reader, run_id))
-        answer = document({"schema_version": SCHEMA_VERSION, **detail})
-        return _marked(answer, complete=complete)
-
     async def sql(self, request: Request) -> Response:
         """Run one read-only statement."""
+        identity = identity_of(request)
+        identity.require(Scope.READ)
+        sees = identity.sees
         query = await _query(request)
         output_format = request.query_params.get("format", "JSON")
         if not (output_format.isascii() and output_format.isalnum()):
@@ -189,7 +205,7 @@ class _Routes:
             derived=_reads_derived(query),
             analysed=_reads_analysed(query),
         )
-        reader = self._sources.reader
+        reader = self._sources.rows.reader(sees)
         result = await self._read(lambda: reader.sql(query, output_format))
         answer = Response(
             result,
@@ -200,6 +216,11 @@ class _Routes:
 
     async def reprice(self, request: Request) -> Response:
         """Price stored calls again."""
+        identity = identity_of(request)
+        identity.require(Scope.ADMIN)
+        if identity.sees is not None:
+            # It is the rows of all tenants that are priced.
+            raise ForbiddenError(Scope.ADMIN)
         reprice = self._sources.reprice
         if reprice is None:
             raise HTTPException(404, "this port only reads")
@@ -279,35 +300,6 @@ def _flag(text: str | None) -> bool:
     )
 
 
-def _limit(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit() and 0 < int(text[:12]):
-        return int(text[:12])
-    raise UsageError(
-        f"limit={text[:80]!r} cannot be used",
-        because="it is not a whole number above 0",
-        suggestion="?limit=50",
-    )
-
-
-def _wait(text: str | None) -> float:
-    """Read how long a read waits for the newest rows, in seconds."""
-    if text is None:
-        return CATCH_UP_S
-    try:
-        wait_s = float(text)
-    except ValueError:
-        wait_s = -1.0
-    if 0 <= wait_s <= CATCH_UP_S:
-        return wait_s
-    raise UsageError(
-        f"wait={text[:80]!r} cannot be used",
-        because=f"it is not a number of seconds from 0 to {CATCH_UP_S:g}",
-        suggestion="?wait=0, to read what can be read now",
-    )
-
-
 async def _on_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, CollectorError):
         raise error
@@ -322,6 +314,19 @@ async def _on_http_problem(request: Request, error: Exception) -> Response:
         f"{request.method} {request.url.path} cannot be answered",
         because=error.detail,
         suggestion="GET / for what there is",
+    )
+
+
+async def _on_wrong_parameter(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    return problem(
+        400,
+        f"the parameter {name!r} cannot be used",
+        because=str(first["msg"]).lower(),
+        suggestion="GET /api/v1/openapi.json for what it takes",
     )
 
 
