@@ -92,7 +92,7 @@ function Page({ stream, who }) {
   const [help, showHelp] = useState(false);
   const [state, setState] = useState(stream.state);
   useKeys(showHelp);
-  useEffect(() => { stream.watchers.add(setState); return () => stream.watchers.delete(setState); }, []);
+  useEffect(() => { setState(stream.state); stream.watchers.add(setState); return () => stream.watchers.delete(setState); }, []);
   useEffect(() => {
     const view = VIEWS.find(([path]) => path === route.view);
     document.title = `${route.id || (view ? view[1] : "Not found")} · Fleetspan`;

@@ -16,6 +16,8 @@ export class Tree {
   constructor(document) {
     for (const [column, name] of COLUMNS) this[name] = [...document.rows[column]];
     this.path = document.path;
+    this.runs = document.run.status === "running";
+    this.lastS = document.run.duration_s ?? 0;
     this.originNs = BigInt(Date.parse(document.started_at.slice(0, 23) + "Z")) * 1000000n
       + BigInt(document.started_at.slice(23, 26) || 0) * 1000n;
     this.originMs = Number(this.originNs) / 1e6;
@@ -54,12 +56,15 @@ export class Tree {
   }
 
   isOpen(index) {
-    return this.length[index] === null && this.status[index] === "running";
+    return this.runs && this.length[index] === null && this.status[index] === "running";
   }
 
   /** How long a row has lasted so far. */
   lasting(index) {
-    return this.length[index] ?? (this.isOpen(index) ? Math.max(this.now() - this.start[index], 0) : null);
+    if (this.length[index] !== null) return this.length[index];
+    if (this.isOpen(index)) return Math.max(this.now() - this.start[index], 0);
+    // Nobody saw it end: up to where the run was last heard of.
+    return Math.max(this.lastS - this.start[index], 0);
   }
 
   /** The end of what is known, in seconds. */
@@ -81,6 +86,7 @@ export class Tree {
   /** Take a live event; tells whether it changed anything. */
   take(event) {
     if (event.kind !== "span" && event.kind !== "start") return false;
+    if (event.kind === "start") this.runs = true;
     const known = this.bySpan.get(event.span_id) ?? (event.thing_id ? this.byId.get(event.thing_id) : undefined);
     const start = Number(BigInt(event.start_ns ?? 0) - this.originNs) / 1e9;
     const length = event.end_ns ? Number(BigInt(event.end_ns) - BigInt(event.start_ns)) / 1e9 : null;

@@ -40,7 +40,7 @@ export function Waterfall({ tree, live, selected, lit, onSelect }) {
       <button type="button" aria-label="Zoom out" onClick=${() => setZoom(zoomed([from, until], whole, 2))}>−</button>
       ${zoom && html`<button type="button" onClick=${() => setZoom(null)}>all</button>`}
       ${zoom && html`<button type="button" aria-label="Earlier" onClick=${() => setZoom(moved([from, until], whole, -0.5))}>←</button><button type="button" aria-label="Later" onClick=${() => setZoom(moved([from, until], whole, 0.5))}>→</button>`}</span></span>
-      <span class="axis" aria-hidden="true"><${Axis} from=${from} until=${until}/></span><span class="cost-cell">cost</span></div>
+      <span class="axis" aria-hidden="true"><${Axis} from=${from} until=${until} most=${view.width < NARROW_PX ? 3 : 8}/></span><span class="cost-cell">cost</span></div>
     <div class="rows" ref=${box} role="treegrid" aria-label="What the run did" aria-rowcount=${tree.shown.length} tabindex="0"
       aria-activedescendant=${tree.shown.length ? `row-${tree.shown[place]}` : undefined} onKeyDown=${keys} onWheel=${wheel} data-live=${live}>
       <div class="all" role="presentation" style=${{ height: `${tree.shown.length * ROW_PX}px` }}>${rows}</div></div></div>`;
@@ -80,8 +80,8 @@ function labelled(left, width) {
   return after < 78 ? { left: `${Math.max(after, 0)}%` } : { right: `${100 - Math.min(Math.max(left, 0), 100)}%` };
 }
 
-function Axis({ from, until }) {
-  const step = TICKS.find((each) => (until - from) / each <= 8) ?? TICKS[TICKS.length - 1] * Math.ceil((until - from) / TICKS[TICKS.length - 1] / 8);
+function Axis({ from, until, most }) {
+  const step = TICKS.find((each) => (until - from) / each <= most) ?? TICKS[TICKS.length - 1] * Math.ceil((until - from) / TICKS[TICKS.length - 1] / most);
   const ticks = [];
   for (let at = Math.ceil(from / step) * step; at <= until; at += step) ticks.push(at);
   return ticks.map((at) => html`<span class="tick" style=${{ left: `${((at - from) / (until - from)) * 100}%` }}>${duration(at)}</span>`);

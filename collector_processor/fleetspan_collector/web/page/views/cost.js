@@ -78,7 +78,7 @@ function options(cost, show, node) {
 }
 
 function Sums({ series, by }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Sums"><table><thead><tr>${[by, "Cost", "Tokens", "Calls", "Without a price"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Sums"><table><thead><tr>${[by, "Cost", "Tokens", "Calls", "Without a price"].map((name, place) => html`<th scope="col" class=${place ? "number" : undefined}>${name}</th>`)}</tr></thead>
     <tbody>${series.map((each, index) => html`<tr><td class="title"><span class="swatch" aria-hidden="true" data-series=${index % 9}></span>${each.name || "(not named)"}</td>
       <td class="number">${money(each.total_usd)}</td><td class="number">${amount(each.total_tokens)}</td><td class="number">${amount(each.total_calls)}</td>
       <td class=${each.unpriced_calls ? "number bad" : "number"}>${amount(each.unpriced_calls)}</td></tr>`)}</tbody></table></div>`;

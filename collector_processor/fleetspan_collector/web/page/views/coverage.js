@@ -40,7 +40,7 @@ function Counts({ name, counts }) {
 
 function Forwarding({ lags }) {
   if (!lags.length) return null;
-  return html`<h2>Forwarding</h2><div class="scroll" tabindex="0" role="region" aria-label="Forwarding"><table><thead><tr>${["Destination", "Behind", "Waiting", "Sent", "Dropped", "Problem"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+  return html`<h2>Forwarding</h2><div class="scroll" tabindex="0" role="region" aria-label="Forwarding"><table><thead><tr>${["Destination", "Behind", "Waiting", "Sent", "Dropped", "Problem"].map((name, place) => html`<th scope="col" class=${place ? "number" : undefined}>${name}</th>`)}</tr></thead>
     <tbody>${lags.map((lag) => html`<tr><td class="title">${lag.destination}</td><td class="number">${duration(lag.lag_s)}</td><td class="number">${amount(lag.waiting_bytes)} B</td><td class="number">${amount(lag.sent_requests)}</td>
       <td class=${lag.dropped_records ? "number bad" : "number"}>${amount(lag.dropped_records)}</td><td>${lag.problem ?? ""}</td></tr>`)}</tbody></table></div>`;
 }

@@ -14,6 +14,8 @@ const COLUMNS = [
   ["tokens", "Tokens"], ["cost", "Cost"], ["errors", "Errors"], ["", "Findings"],
 ];
 
+const NUMBERS = new Set(["Took", "Agents", "Tokens", "Cost", "Errors"]);
+
 export function Runs({ query, stream }) {
   const range = query.get("since") ?? "7d";
   const parameters = {
@@ -68,7 +70,7 @@ export function Table({ runs, query }) {
   const sort = query?.get("sort") ?? "started";
   const order = query?.get("order") ?? "desc";
   const by = (name) => setQuery({ sort: name, order: name === sort && order === "desc" ? "asc" : "" });
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Runs"><table class="runs"><thead><tr>${COLUMNS.map(([name, title]) => html`<th scope="col"
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Runs"><table class="runs"><thead><tr>${COLUMNS.map(([name, title]) => html`<th scope="col" class=${NUMBERS.has(title) ? "number" : undefined}
       aria-sort=${name && name === sort ? (order === "asc" ? "ascending" : "descending") : undefined}>
       ${name && query ? html`<button type="button" onClick=${() => by(name)}>${title}${name === sort ? (order === "asc" ? " ↑" : " ↓") : ""}</button>` : title}</th>`)}</tr></thead>
     <tbody>${runs.map((run) => html`<${Row} key=${run.run_id} run=${run}/>`)}</tbody></table></div>`;

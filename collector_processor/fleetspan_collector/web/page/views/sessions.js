@@ -44,7 +44,7 @@ function All({ query, stream }) {
       <label class="field wide"><span>search</span><input type="search" value=${text} placeholder="id, name of a run  ( / )" onInput=${(event) => setText(event.target.value)}/></label>
       <${Range} value=${range} onChange=${(since) => setQuery({ since })}/></form>
     <${Trouble} problem=${first.problem}/>
-    ${found.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Sessions"><table><thead><tr>${["Session", "Last active", "Runs", "Agents", "Calls", "Tokens", "Cost", "Errors"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+    ${found.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Sessions"><table><thead><tr>${["Session", "Last active", "Runs", "Agents", "Calls", "Tokens", "Cost", "Errors"].map((name, place) => html`<th scope="col" class=${place > 1 ? "number" : undefined}>${name}</th>`)}</tr></thead>
       <tbody>${found.map((session) => html`<tr key=${session.session_id}><td class="title"><a class="row" href=${`/sessions/${part(session.session_id)}`}>${session.session_id}</a>
         <span class="under">${[session.service, session.project, session.user].filter(Boolean).join(" · ")}</span></td>
         <td><${When} at=${session.last_activity_at}/></td><td class="number">${amount(session.runs)}${session.running ? html` <span class="status" data-status="running">${session.running} running</span>` : null}</td>
