@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -21,12 +22,20 @@ from typing import Final
 
 import prometheus_client
 
+from fleetspan_collector._errors import UsageError
 from fleetspan_collector._opening import open_store
 from fleetspan_collector.access.key_gate import KeyGate, load_gate
 from fleetspan_collector.access.metrics import AccessMetrics
 from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.access.tls import Tls
 from fleetspan_collector.analyst import Analyst
+from fleetspan_collector.clickhouse_http.allowed_settings import Limits
+from fleetspan_collector.clickhouse_http.app import (
+    ClickHouseApp,
+    ClickHouseMetrics,
+    Serving,
+)
+from fleetspan_collector.clickhouse_http.connections import Connections
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
 from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import PriceBook
@@ -62,6 +71,7 @@ from fleetspan_collector.redact import (
 from fleetspan_collector.snapshots.taking import Taking
 from fleetspan_collector.store._engine import Engine, decoder
 from fleetspan_collector.store.cap import enforce_cap
+from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
 from fleetspan_collector.web.api.rows import Rows
 from fleetspan_collector.web.app import Sources, create_app
 
@@ -144,6 +154,9 @@ class Backstage(ExitStack):
         self.dirty.mark(changed)
         self.live.changed(changed)
 
+    def inserted(self, table: str) -> None:
+        """Take note that somebody else has brought rows to a table."""
+
     def _writer(self, settings: Settings) -> RawWriter:
         store = self._closing(self.engine.another())
         return RawWriter(
@@ -189,11 +202,12 @@ class Collector:
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
             backstage.analyst.start()
+            clickhouse = await self._start_clickhouse(backstage, opening)
             housekeeping = asyncio.create_task(self._keep_house(backstage))
             opening.callback(housekeeping.cancel)
             grpc, http = await self._start_receivers(backstage.journal, opening)
             self._open = opening.pop_all()
-        return Endpoints(otlp_grpc=grpc, otlp_http=http, web=web)
+        return Endpoints(otlp_grpc=grpc, otlp_http=http, web=web, clickhouse=clickhouse)
 
     def _let_owner_in(self, opening: AsyncExitStack) -> KeyGate:
         """Open the gate to keys, and to the commands of this user."""
@@ -273,26 +287,57 @@ class Collector:
             http = _shown(settings.http, server.port)
         return grpc, http
 
+    async def _start_clickhouse(
+        self, backstage: Backstage, opening: AsyncExitStack
+    ) -> str | None:
+        settings = self._settings
+        endpoint = settings.clickhouse
+        if endpoint is None:
+            return None
+        if not settings.store.embedded:
+            raise UsageError(
+                "the ClickHouse interface cannot be served",
+                because="the store is on a server, which has its own",
+                suggestion="fleetspan up --clickhouse off",
+            )
+        connections = await asyncio.to_thread(Connections, backstage.engine)
+        opening.callback(connections.close)
+        app = ClickHouseApp(
+            Serving(
+                connections=connections,
+                gate=self._gate,
+                limits=Limits(
+                    seconds=settings.clickhouse_max_seconds,
+                    memory_bytes=settings.clickhouse_max_memory_bytes,
+                    rows=settings.clickhouse_max_rows,
+                ),
+                caught_up=functools.partial(_caught_up, backstage),
+                inserted=backstage.inserted,
+                metrics=ClickHouseMetrics(self._registry),
+            )
+        )
+        hosts = LOOPBACK_HOSTS | set(_served_names(settings))
+        server = HttpServer(
+            HostGuard(app, hosts),
+            endpoint.host,
+            endpoint.port,
+            tls=self._tls,
+            purpose="the ClickHouse interface",
+            flag="--clickhouse",
+        )
+        await server.start()
+        opening.push_async_callback(server.stop, _GRACE_S)
+        return _shown(endpoint, server.port)
+
     async def _start_web(
         self, rows: Rows, backstage: Backstage, opening: AsyncExitStack
     ) -> str | None:
         endpoint = self._settings.web
         if endpoint is None:
             return None
-        pipeline = backstage.pipeline
-
-        async def caught_up(
-            timeout_s: float, *, derived: bool, analysed: bool = False
-        ) -> bool:
-            deadline_s = time.monotonic() + timeout_s
-            complete = await pipeline.caught_up(timeout_s, derived=derived or analysed)
-            left_s = deadline_s - time.monotonic()
-            if analysed and complete:
-                return await backstage.analyst.caught_up(left_s)
-            return complete
 
         async def unready() -> Mapping[str, str]:
-            return pipeline.unready()
+            return backstage.pipeline.unready()
 
         def price_again(since: datetime | None, dry_run: bool) -> Mapping[str, object]:
             # Read again: the file may have changed since the start.
@@ -305,7 +350,7 @@ class Collector:
             Sources(
                 rows=rows,
                 registry=self._registry,
-                caught_up=caught_up,
+                caught_up=functools.partial(_caught_up, backstage),
                 unready=unready,
                 reprice=price_again,
                 snapshot=Taking(
@@ -331,6 +376,19 @@ class Collector:
         # Before the server stops: open streams would keep it waiting.
         opening.callback(backstage.live.close)
         return _shown(endpoint, server.port)
+
+
+async def _caught_up(
+    backstage: Backstage, timeout_s: float, *, derived: bool, analysed: bool = False
+) -> bool:
+    """Wait until what was acknowledged can be read, at most so many seconds."""
+    deadline_s = time.monotonic() + timeout_s
+    pipeline = backstage.pipeline
+    complete = await pipeline.caught_up(timeout_s, derived=derived or analysed)
+    left_s = deadline_s - time.monotonic()
+    if analysed and complete:
+        return await backstage.analyst.caught_up(left_s)
+    return complete
 
 
 def _third_of_budget(settings: Settings) -> Budget:

@@ -123,7 +123,9 @@ class Engine:
             "optimize_move_to_prewhere_if_final": 1,
         }
         if tenant is not None:
-            twin._settings["additional_table_filters"] = self._only_of(tenant)
+            twin._settings["additional_table_filters"] = self.condition_of_tenant(
+                tenant
+            )
         if not self.address.embedded:
             # Over HTTP without a session each statement brings its settings along.
             twin._settings["readonly"] = 1
@@ -136,10 +138,11 @@ class Engine:
         twin._client.command("SET readonly = 1")
         return twin
 
-    def _only_of(self, tenant: str) -> str:
-        """A condition on every table that has tenants, which the engine itself adds.
+    def condition_of_tenant(self, tenant: str) -> str:
+        """Return the value of ``additional_table_filters`` that confines to a tenant.
 
-        It reaches through views, sub-queries and ``merge()``.
+        It is a condition on every table that has tenants, which the engine itself adds:
+        through views, sub-queries and ``merge()``.
         """
         database = self.address.database
         found = self.arrow(
@@ -155,6 +158,15 @@ class Engine:
             for table in found["table"].to_pylist()
         )
         return "{" + ", ".join(tables) + "}"
+
+    def tables_with_tenants(self) -> frozenset[str]:
+        """Return the tables of the store that have tenants, and the views over them."""
+        found = self.arrow(
+            "SELECT DISTINCT table FROM system.columns"
+            " WHERE database = {database:String} AND name = 'Tenant'",
+            {"database": self.address.database},
+        )
+        return frozenset(found["table"].to_pylist())
 
     def command(
         self, sql: str, parameters: Mapping[str, Any] | None = None

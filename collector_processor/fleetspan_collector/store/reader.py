@@ -11,6 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._errors import CollectorError, UsageError
 from fleetspan_collector.store import _sql
+from fleetspan_collector.store._confined import confined_refusal
 from fleetspan_collector.store._engine import Engine
 from fleetspan_collector.store._only_reads import refusal
 from fleetspan_collector.store.rows import AgentRow, RunDetail, RunRow
@@ -42,6 +43,7 @@ class StoreReader:
 
     def __init__(self, engine: Engine, tenant: str | None = None) -> None:
         self._engine = engine.reader(tenant=tenant)
+        self._tenant = tenant
         self._database = engine.address.database
         # The connection is one statement at a time; a lock makes waiting explicit.
         self._lock = threading.Lock()
@@ -103,6 +105,7 @@ class StoreReader:
             )
         with self._lock:
             try:
+                self._check_confined(query)
                 return self._engine.raw(query.rstrip().rstrip(";"), output_format)
             except ClickHouseError as error:
                 reason = _reason(error)
@@ -112,6 +115,27 @@ class StoreReader:
                     because=reason,
                     suggestion=f"fleetspan sql {hint}",
                 ) from error
+
+    def _check_confined(self, query: str) -> None:
+        """Refuse what tells of other tenants than the reader's own.
+
+        Raises:
+            UsageError: When it does.
+        """
+        if self._tenant is None:
+            return
+        reason = confined_refusal(
+            query.rstrip().rstrip(";"),
+            self._database,
+            self._engine.tables_with_tenants(),
+            lambda statement: self._engine.raw(statement, "TSVRaw").decode(),
+        )
+        if reason is not None:
+            raise UsageError(
+                "the query is not run",
+                because=f"only rows of one tenant may be read: {reason}",
+                suggestion="fleetspan sql 'SHOW TABLES'",
+            )
 
     def close(self) -> None:
         """Give the connection back."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +29,7 @@ from fleetspan_collector.web._access import AccessGuard, identity_of
 from fleetspan_collector.web._answers import document, problem, problem_of
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
 from fleetspan_collector.web._login import login_routes
+from fleetspan_collector.web._reads import reads_analysed, reads_derived
 from fleetspan_collector.web._snapshots import TakeSnapshot, snapshot_route
 from fleetspan_collector.web._waiting import CATCH_UP_S, CaughtUp
 from fleetspan_collector.web.api.coverage import Lags
@@ -44,15 +44,6 @@ from fleetspan_collector.web.page_routes import page_routes
 
 T = TypeVar("T")
 
-_DERIVED_TABLES: Final = frozenset(
-    ("runs", "agents", "llm_calls", "tool_calls", "evidence", "evidence_links")
-    + ("canonical_runs", "canonical_agents", "canonical_llm_calls")
-    + ("canonical_tool_calls", "canonical_keys", "otel_traces_trace_id_ts")
-)
-_ANALYSED_TABLES: Final = frozenset(
-    ("findings", "run_analyses", "agent_rollups", "snapshots", "deliveries")
-    + ("stored_findings", "stored_analyses", "stored_agent_rollups", "baselines")
-)
 _READERS: Final = 4
 _GZIP_FROM_BYTES: Final = 4096
 _QUERY_LIMIT: Final = 1024 * 1024
@@ -202,8 +193,8 @@ class _Routes:
             )
         complete = await self._sources.caught_up(
             CATCH_UP_S,
-            derived=_reads_derived(query),
-            analysed=_reads_analysed(query),
+            derived=reads_derived(query),
+            analysed=reads_analysed(query),
         )
         reader = self._sources.rows.reader(sees)
         result = await self._read(lambda: reader.sql(query, output_format))
@@ -242,19 +233,6 @@ def _marked(answer: Response, *, complete: bool) -> Response:
     """Say whether the answer holds everything that was acknowledged before the question."""
     answer.headers[COMPLETE_HEADER] = "true" if complete else "false"
     return answer
-
-
-def _reads_derived(query: str) -> bool:
-    """Whether a statement may read more than raw rows, which can be read sooner."""
-    words = set(re.findall(r"[a-z_]+", query.lower()))
-    return bool(words & _DERIVED_TABLES) or not any(
-        w.startswith("otel_") for w in words
-    )
-
-
-def _reads_analysed(query: str) -> bool:
-    """Whether a statement reads what processors say of runs."""
-    return bool(_ANALYSED_TABLES & set(re.findall(r"[a-z_]+", query.lower())))
 
 
 async def _query(request: Request) -> str:
