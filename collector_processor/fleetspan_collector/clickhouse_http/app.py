@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,6 +42,10 @@ logger = logging.getLogger("fleetspan.clickhouse")
 
 _AT_ONCE: Final = 8
 _MOST_WAITING: Final = 64
+_OF_SETTINGS: Final = re.compile(
+    r"SELECT [\w\s,]+ FROM system\.settings(?: WHERE \w+ = '\w*')?(?: LIMIT \d+)?",
+    re.IGNORECASE,
+)
 _REALM: Final = 'Basic realm="ClickHouse server HTTP API"'
 _NAME: Final = "fleetspan"
 _EXCEPTION: Final = "__exception__"
@@ -356,11 +361,15 @@ class _Run:
         """Return the pieces of a result; the stack closes what they need."""
         statement = self.asked.statement
         check_reading(statement.text)
-        connection = stack.enter_context(
-            self._connections.reading(
-                self._settings(), self._mark, self._database, self.identity.sees
-            )
+        opened = self._connections.reading(
+            self._settings(), self._mark, self._database, self.identity.sees
         )
+        if _OF_SETTINGS.fullmatch(statement.text.strip()):
+            # Where nothing can be set every setting says so, and clients believe it.
+            opened = self._connections.writing(
+                self._settings(), self._mark, self._database
+            )
+        connection = stack.enter_context(opened)
         if self.identity.sees is not None:
             reason = confined_refusal(
                 statement.text,
@@ -397,6 +406,7 @@ class _Run:
                 self.asked.rows(),
                 self.identity,
                 self._database,
+                self.asked.parameters,
             )
         if (statement.table[0] or self._database) == self._connections.database:
             self._serving.inserted(written.table)

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, Protocol
 
+import lz4.frame
 import zstandard
 
 from fleetspan_collector.clickhouse_http.blocks import Unframer, frame
@@ -51,6 +52,29 @@ class _Zlib:
     def end(self) -> None:
         if self._fed and not self._member.eof:
             raise ClickHouseFault.of("CANNOT_DECOMPRESS", "The body is cut off")
+
+
+class _Lz4:
+    """LZ4 frames, of which there may be several."""
+
+    def __init__(self) -> None:
+        self._object: Any = lz4.frame.LZ4FrameDecompressor()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while data or not self._object.needs_input:
+            if self._object.eof:
+                data = self._object.unused_data or data
+                self._object = lz4.frame.LZ4FrameDecompressor()
+            try:
+                yield self._object.decompress(data, _STEP_BYTES)
+            except RuntimeError as error:
+                raise ClickHouseFault.of("CANNOT_DECOMPRESS", str(error)) from None
+            data = b""
+            if self._object.eof and not self._object.unused_data:
+                return
+
+    def end(self) -> None:
+        pass
 
 
 class _Zstd:
@@ -105,9 +129,11 @@ def _decoder(encoding: str) -> _Decoder:
             return _Zlib()
         case "zstd":
             return _Zstd()
+        case "lz4":
+            return _Lz4()
     raise ClickHouseFault.of(
         "UNKNOWN_COMPRESSION_METHOD",
-        f"Unknown compression method '{encoding[:40]}'; gzip, deflate, zstd are known",
+        f"Unknown compression method '{encoding[:40]}'; gzip, deflate, lz4, zstd are known",
     )
 
 
@@ -130,11 +156,16 @@ class Encoder:
         self.name = ""
         self._framed = framed
         self._object: Any = None
+        self._begun = b""
         if framed or not wanted:
             return
         if "zstd" in offered:
             self.name = "zstd"
             self._object = zstandard.ZstdCompressor(level=1).compressobj()
+        elif "lz4" in offered:
+            self.name = "lz4"
+            self._object = lz4.frame.LZ4FrameCompressor()
+            self._begun = self._object.begin()
         elif "gzip" in offered:
             self.name = "gzip"
             self._object = zlib.compressobj(1, wbits=31)
@@ -146,8 +177,14 @@ class Encoder:
         """Return some of the answer, compressed; may be empty."""
         if self._framed:
             return frame(data)
-        return data if self._object is None else bytes(self._object.compress(data))
+        if self._object is None:
+            return data
+        begun, self._begun = self._begun, b""
+        return begun + bytes(self._object.compress(data))
 
     def end(self) -> bytes:
         """Return the rest."""
-        return b"" if self._object is None else bytes(self._object.flush())
+        if self._object is None:
+            return b""
+        begun, self._begun = self._begun, b""
+        return begun + bytes(self._object.flush())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ def insert(
     data: Iterator[bytes],
     identity: Identity,
     database: str,
+    parameters: Mapping[str, str],
 ) -> Written:
     """Run an insert.
 
@@ -50,6 +51,7 @@ def insert(
         data: Its rows; not looked at where it inserts from a query.
         identity: Who inserts: rows become theirs.
         database: Where a table without one is looked for.
+        parameters: Values of ``{name:Type}`` in a query that it inserts from.
 
     Raises:
         ClickHouseFault: When it is not allowed, or the engine refuses it.
@@ -69,7 +71,8 @@ def insert(
         # The engine says itself what is wrong with it.
         ask(connection, f"DESCRIBE TABLE {target}")
     if statement.query:
-        ask(connection, f"INSERT INTO {target} {statement.columns} {statement.query}")
+        into = f"INSERT INTO {target} {statement.columns}"
+        ask(connection, f"{into} {statement.query}", "Null", parameters)
         return Written(table=table, rows=0)
     if not _has_to_be_staged(identity, statement, available):
         into = f"INSERT INTO {target} {statement.columns}"
