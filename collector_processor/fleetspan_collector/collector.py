@@ -41,6 +41,7 @@ from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.derive.reprice import reprice
 from fleetspan_collector.ingest.budget import Budget
+from fleetspan_collector.ingest.foreign import ForeignRows
 from fleetspan_collector.ingest.metrics import IngestMetrics
 from fleetspan_collector.ingest.pipeline import Pipeline
 from fleetspan_collector.ingest.raw_writer import RawWriter
@@ -120,6 +121,14 @@ class Backstage(ExitStack):
             self.derivation = Derivation(
                 self._closing(self.engine.another()), self.prices, self._mark
             )
+            metrics = IngestMetrics(registry)
+            self.foreign = ForeignRows(
+                self._closing(self.engine.another()),
+                self.derivation,
+                settings.data,
+                metrics,
+            )
+            self.callback(self.foreign.stop)
             self.pipeline = Pipeline(
                 self.journal,
                 [
@@ -128,7 +137,7 @@ class Backstage(ExitStack):
                 ],
                 self.derivation,
                 (_third_of_budget(settings), _third_of_budget(settings)),
-                IngestMetrics(registry),
+                metrics,
             )
             self.analyst = self._analyst(settings, registry)
             opening.pop_all()
@@ -153,9 +162,6 @@ class Backstage(ExitStack):
         changed = list(runs)
         self.dirty.mark(changed)
         self.live.changed(changed)
-
-    def inserted(self, table: str) -> None:
-        """Take note that somebody else has brought rows to a table."""
 
     def _writer(self, settings: Settings) -> RawWriter:
         store = self._closing(self.engine.another())
@@ -201,6 +207,7 @@ class Collector:
             web = await self._start_web(rows, backstage, opening)
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
+            backstage.foreign.start()
             backstage.analyst.start()
             clickhouse = await self._start_clickhouse(backstage, opening)
             housekeeping = asyncio.create_task(self._keep_house(backstage))
@@ -241,6 +248,7 @@ class Collector:
     async def _drain(self, backstage: Backstage) -> None:
         await asyncio.to_thread(backstage.journal.close)
         await asyncio.to_thread(backstage.pipeline.stop)
+        await asyncio.to_thread(backstage.foreign.stop)
         await asyncio.to_thread(backstage.analyst.stop)
 
     async def _start_receivers(
@@ -312,7 +320,7 @@ class Collector:
                     rows=settings.clickhouse_max_rows,
                 ),
                 caught_up=functools.partial(_caught_up, backstage),
-                inserted=backstage.inserted,
+                inserted=backstage.foreign.inserted,
                 metrics=ClickHouseMetrics(self._registry),
             )
         )
@@ -385,6 +393,9 @@ async def _caught_up(
     deadline_s = time.monotonic() + timeout_s
     pipeline = backstage.pipeline
     complete = await pipeline.caught_up(timeout_s, derived=derived or analysed)
+    if derived or analysed:
+        left_s = max(deadline_s - time.monotonic(), 0.0)
+        complete = await backstage.foreign.caught_up(left_s) and complete
     left_s = deadline_s - time.monotonic()
     if analysed and complete:
         return await backstage.analyst.caught_up(left_s)
