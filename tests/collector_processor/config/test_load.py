@@ -31,7 +31,7 @@ def test_flag_before_environment_before_file_before_default(tmp_path: Path) -> N
     assert loaded.settings.grpc == Endpoint("127.0.0.1", 11)
     assert loaded.settings.http == Endpoint("127.0.0.1", 22)
     assert loaded.settings.web == Endpoint("127.0.0.1", 3)
-    assert loaded.settings.jaeger is None
+    assert loaded.settings.jaeger == Endpoint("127.0.0.1", 17271)
     assert loaded.origins["grpc"] == "flag --grpc"
     assert loaded.origins["http"] == "environment FLEETSPAN_HTTP"
     assert loaded.origins["web"] == f"file {file}"
@@ -46,8 +46,8 @@ def test_defaults(nowhere: dict[str, str], tmp_path: Path) -> None:
         "grpc": "127.0.0.1:4317",
         "http": "127.0.0.1:4318",
         "web": "127.0.0.1:4319",
-        "clickhouse": "off",
-        "jaeger": "off",
+        "clickhouse": "127.0.0.1:8123",
+        "jaeger": "127.0.0.1:17271",
     }
     assert show(settings.store) == f"chdb://{tmp_path}/data/store"
     assert settings.journal_segment_bytes == 16_777_216
