@@ -186,6 +186,7 @@ class Collector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._registry = prometheus_client.CollectorRegistry()
+        self._access_metrics = AccessMetrics(self._registry)
         self._open: AsyncExitStack | None = None
 
     async def start(self) -> Endpoints:
@@ -264,7 +265,7 @@ class Collector:
                 keeps_state=settings.snapshot_state,
             ),
             ReceiverMetrics(self._registry),
-            tenant_of=tenant_by(self._gate),
+            tenant_of=tenant_by(self._gate, self._access_metrics),
             protection=Protection(
                 RedactionSettings(
                     policy=ContentPolicy(settings.content_policy),
@@ -367,7 +368,7 @@ class Collector:
                 hosts=_served_names(self._settings),
                 gate=self._gate,
                 live=backstage.live,
-                access_metrics=AccessMetrics(self._registry),
+                access_metrics=self._access_metrics,
             )
         )
         server = HttpServer(

@@ -17,11 +17,14 @@ from fleetspan_collector.access.identity import (
     UnauthenticatedError,
 )
 from fleetspan_collector.access.keys import Key, KeyFile, KeyFileError, id_of
-from fleetspan_collector.config import Settings
+from fleetspan_collector.access.owner import sender_key
+from fleetspan_collector.config import Endpoint, Settings
 
 logger = logging.getLogger("fleetspan.access")
 
 OWNER_ID: Final = "owner"
+SENDER_ID: Final = "sender"
+_SENDS: Final = frozenset({Scope.INGEST})
 _LOOK_S: Final = 0.5
 """How long what the file said is believed without another look."""
 
@@ -29,30 +32,39 @@ _LOOK_S: Final = 0.5
 class KeyGate:
     """A gate that follows a file of keys while it changes.
 
-    Nobody has to show a key as long as the file has never held one. Once it has, also
-    when all are revoked or the file is gone again, everybody has to.
+    Nobody has to show a key as long as there is no file. Once there is one, also when
+    all its keys are revoked or it is gone again, everybody has to.
 
     Args:
         file: The keys.
         tenant: Whose rows become what is sent without a key, and with one of all tenants.
         owner_key: What the commands of the collector's own user show; ``""`` for none.
+        sender_key: What programs that those start show, to send only; ``""`` for none.
 
     Raises:
         KeyFileError: When the file is there and cannot be used.
     """
 
-    def __init__(self, file: KeyFile, tenant: str = "", owner_key: str = "") -> None:
+    def __init__(
+        self,
+        file: KeyFile,
+        tenant: str = "",
+        owner_key: str = "",
+        sender_key: str = "",
+    ) -> None:
         self._file = file
         self._tenant = tenant
-        self._owner_key = owner_key
+        self._owner_key = owner_key.encode()
+        self._sender_key = sender_key.encode()
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._looked_s = -_LOOK_S
         self._complained = False
         self._keys: Mapping[str, Key] = {}
-        self._required = False
-        self._take(file.read())
+        # Before it is read: what changes in between is seen by the next look.
         self._stamp = self._stat()
+        self._required = self._stamp is not None
+        self._take(file.read())
 
     @property
     def required(self) -> bool:
@@ -67,10 +79,8 @@ class KeyGate:
             UnauthenticatedError: When a key has to be shown, and this is none in force.
         """
         self._look()
-        if key is not None and self._owner_key:
-            shown = key.encode("utf-8", "surrogateescape")
-            if hmac.compare_digest(shown, self._owner_key.encode()):
-                return self._known(OWNER_ID, None, ALL_SCOPES)
+        if key is not None and (own := self._own(key)) is not None:
+            return own
         if not self._required:
             return self._known("", None, ALL_SCOPES)
         if key is None:
@@ -86,12 +96,21 @@ class KeyGate:
     def holds(self, identity: Identity) -> bool:
         """Tell whether somebody who was let in may stay."""
         self._look()
-        if identity.key_id == OWNER_ID:
+        if identity.key_id in (OWNER_ID, SENDER_ID):
             return True
         if not identity.key_id:
             return not self._required
         key = self._keys.get(identity.key_id)
         return key is not None and key.status(datetime.now(UTC)) == "in force"
+
+    def _own(self, key: str) -> Identity | None:
+        """Return whom of the collector's own user a key is of, if it is."""
+        shown = key.encode("utf-8", "surrogateescape")
+        if self._owner_key and hmac.compare_digest(shown, self._owner_key):
+            return self._known(OWNER_ID, None, ALL_SCOPES)
+        if self._sender_key and hmac.compare_digest(shown, self._sender_key):
+            return self._known(SENDER_ID, self._tenant, _SENDS)
+        return None
 
     def _known(
         self, key_id: str, sees: str | None, scopes: frozenset[Scope]
@@ -113,11 +132,12 @@ class KeyGate:
             stamp = self._stat()
             if stamp == self._stamp:
                 return
+            # Also by one that cannot be read: somebody wants keys to be asked for.
+            self._required = self._required or stamp is not None
             try:
                 # A file that has gone leaves what it held in force: a mishap with it
                 # must not open the doors, nor shut out everybody.
-                if stamp is not None:
-                    self._take(self._file.read())
+                keys = None if stamp is None else self._file.read()
             except KeyFileError as error:
                 if not self._complained:
                     self._complained = True
@@ -125,10 +145,11 @@ class KeyGate:
                 return
             self._complained = False
             self._stamp = stamp
+            if keys is not None:
+                self._take(keys)
 
     def _take(self, keys: tuple[Key, ...]) -> None:
         self._keys = {key.key_id: key for key in keys}
-        self._required = self._required or bool(keys)
 
     def _stat(self) -> tuple[int, int, int] | None:
         try:
@@ -148,4 +169,19 @@ def load_gate(settings: Settings, owner: str = "") -> KeyGate:
     Raises:
         KeyFileError: When the file of keys cannot be used.
     """
-    return KeyGate(KeyFile(settings.keys_path), settings.tenant, owner)
+    sender = sender_key(settings.data)
+    gate = KeyGate(KeyFile(settings.keys_path), settings.tenant, owner, sender)
+    wide = [
+        str(each) for each in settings.endpoints.values() if each and _is_wide(each)
+    ]
+    if wide and gate.required and settings.tls_cert_file is None:
+        logger.warning(
+            "keys and all that is sent can be read on the network on the way to %s: set "
+            "tls_cert_file and tls_key_file, or have something before it encrypt them",
+            ", ".join(wide),
+        )
+    return gate
+
+
+def _is_wide(endpoint: Endpoint) -> bool:
+    return not endpoint.is_loopback

@@ -205,15 +205,27 @@ class KeyFile:
         document = {"version": _VERSION, "keys": [_written(key) for key in keys]}
         new = self.path.with_name(f".{self.path.name}.new")
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            # Not one that is there already, with the rights that somebody gave it.
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(document, file, indent=1)
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self.path)
+            _sync_directory(self.path.parent)
         except OSError as error:
             raise KeyFileError(self.path, str(error)) from error
+
+
+def _sync_directory(directory: Path) -> None:
+    """Have a power cut keep the new file: a revoked key must not come back."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def find(keys: Iterable[Key], key_id: str) -> Key:
@@ -281,7 +293,7 @@ def _read_key(kept: dict[str, Any]) -> Key:
         tenant=None if kept["tenant"] is None else _text(kept["tenant"]),
         scopes=tuple(Scope(scope) for scope in kept["scopes"]),
         note=_text(kept["note"]),
-        created=datetime.fromisoformat(kept["created"]),
+        created=_moment(_text(kept["created"])),
         expires=_time(kept["expires"]),
         revoked=_time(kept["revoked"]),
     )
@@ -294,4 +306,11 @@ def _text(value: object) -> str:
 
 
 def _time(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+    return None if value is None else _moment(value)
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return moment

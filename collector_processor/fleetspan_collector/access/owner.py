@@ -16,6 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from fleetspan_collector._errors import UsageError
+from fleetspan_collector.access._certificate import (
+    client_context,
+    look_at,
+    no_password,
+)
 from fleetspan_collector.config import Endpoint
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     import grpc
 
 _FILE: Final = "owner.json"
+_SENDER_FILE: Final = "sender.key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +37,16 @@ class OwnerPass:
     """What a command shows to the collector that owns a data directory.
 
     Attributes:
-        key: Shown as ``Authorization: Bearer``; ``""`` when there is none to show.
+        key: Shown as ``Authorization: Bearer``; ``""`` when there is none to show. It is
+            another one after each start of the collector.
+        sender: What programs that this user runs show in its place: it only lets them
+            send, and stays the same.
         certificate: File of the certificate that the collector shows; ``""`` without TLS.
         private_key: File of its key: shown back where clients need a certificate.
     """
 
     key: str = ""
+    sender: str = ""
     certificate: str = ""
     private_key: str = ""
 
@@ -55,17 +66,15 @@ class OwnerPass:
         Another user's cannot be read: it is asked without a key then.
         """
         try:
-            return cls(**json.loads((data / _FILE).read_text("utf-8")))
+            kept = json.loads((data / _FILE).read_text("utf-8"))
+            return cls(**kept, sender=_sender(data))
         except (OSError, ValueError, TypeError):
             return cls()
 
     def write(self, data: Path) -> None:
         """Leave it in a data directory, for this user's eyes alone."""
-        new = data / f".{_FILE}.new"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-        new.replace(data / _FILE)
+        kept = {name: text for name, text in asdict(self).items() if name != "sender"}
+        _write(data / _FILE, json.dumps(kept))
 
     @staticmethod
     def remove(data: Path) -> None:
@@ -88,7 +97,10 @@ class OwnerPass:
         if not self.certificate:
             return http.client.HTTPConnection(where.host, where.port, timeout=timeout_s)
         return http.client.HTTPSConnection(
-            where.host, where.port, timeout=timeout_s, context=self._context()
+            where.host,
+            where.port,
+            timeout=timeout_s,
+            context=client_context(Path(self.certificate), self._shown_back),
         )
 
     def channel(self, address: str) -> grpc.Channel:
@@ -98,40 +110,76 @@ class OwnerPass:
         if not self.certificate:
             return grpc.insecure_channel(address)
         certificate = Path(self.certificate).read_bytes()
-        # gRPC checks the name; the certificate says which ones it has.
-        name = _name_in(self.certificate)
-        options = (("grpc.ssl_target_name_override", name),) if name else ()
+        options = tuple(("grpc.ssl_target_name_override", n) for n in self._names()[:1])
+        private_key = Path(self.private_key).read_bytes() if self.private_key else None
         credentials = grpc.ssl_channel_credentials(
-            certificate, Path(self.private_key).read_bytes(), certificate
+            certificate, private_key, certificate if private_key else None
         )
         return grpc.secure_channel(address, credentials, options)
 
     def otlp_variables(self) -> dict[str, str]:
         """Return the variables with which a program on this machine may send here."""
         found = {}
-        if self.key:
-            found["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{self.key}"
+        if self.sender:
+            found["OTEL_EXPORTER_OTLP_HEADERS"] = (
+                f"authorization=Bearer%20{self.sender}"
+            )
         if self.certificate:
             found["OTEL_EXPORTER_OTLP_CERTIFICATE"] = self.certificate
         return found
 
-    def _context(self) -> ssl.SSLContext:
-        # The certificate itself is what is trusted, whatever names it has: this is the
-        # collector of the same user, reached by an address of this machine.
-        context = ssl.create_default_context(cafile=self.certificate)
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        context.check_hostname = False
-        if self.private_key:
-            context.load_cert_chain(self.certificate, self.private_key)
-        return context
+    @property
+    def _shown_back(self) -> Path | None:
+        return Path(self.private_key) if self.private_key else None
+
+    def _names(self) -> tuple[str, ...]:
+        """Names that the certificate is for: gRPC insists on one of them."""
+        if not self.private_key:
+            return ()
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(self.certificate, self.private_key, no_password)
+        found = look_at(server, Path(self.certificate), Path(self.private_key))
+        return tuple(name.replace("*", "any") for name in found.names)
 
 
-def _name_in(certificate: str) -> str:
-    """Return a name that a certificate is for; ``""`` when it has none."""
-    context = ssl.create_default_context(cafile=certificate)
-    for found in context.get_ca_certs():
-        names: object = found.get("subjectAltName", ())
-        for entry in names if isinstance(names, tuple) else ():
-            if entry[0] == "DNS":
-                return str(entry[1])
-    return ""
+def sender_key(data: Path) -> str:
+    """Return the key of programs that this user runs; the first call makes it.
+
+    It stays the same over restarts of the collector, which programs that go on outlive.
+
+    Args:
+        data: The data directory, where only this user can read it.
+
+    Raises:
+        UsageError: When it can neither be read nor written.
+    """
+    path = data / _SENDER_FILE
+    try:
+        if not (kept := _sender(data)):
+            kept = secrets.token_urlsafe(32)
+            _write(path, kept)
+    except OSError as error:
+        raise UsageError(
+            f"the key of this user's own programs, {path}, cannot be used",
+            because=(error.strerror or str(error)).lower(),
+            suggestion="see that the data directory is yours, and remove that file",
+        ) from error
+    return kept
+
+
+def _sender(data: Path) -> str:
+    try:
+        return (data / _SENDER_FILE).read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that only this user can read, whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    # Not one that is there already, with the rights that somebody gave it.
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)

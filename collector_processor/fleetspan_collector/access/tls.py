@@ -6,16 +6,19 @@ import logging
 import re
 import ssl
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
 import grpc
 
 from fleetspan_collector._errors import UsageError
+from fleetspan_collector.access._certificate import look_at, no_password
 from fleetspan_collector.config import Settings
 
 logger = logging.getLogger("fleetspan.access")
 
+_SOON: Final = timedelta(days=7)
 _LEAF: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL
 )
@@ -46,6 +49,7 @@ class Tls:
         self._stamp = self._stat()
         self._context = self._load()
         self._pems = self._read()
+        self._complain()
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -92,19 +96,45 @@ class Tls:
             try:
                 # Tried aside, for what fails halfway would stay so.
                 self._load()
-                self._context.load_cert_chain(self.certificate, self.private_key)
                 self._pems = self._read()
-            except UsageError as error:
+                self._context.load_cert_chain(
+                    self.certificate, self.private_key, no_password
+                )
+            except (UsageError, OSError) as error:
                 logger.error("%s; the certificate stays as it was", error)
                 return
             logger.info("the certificate was read again")
+            self._complain()
+
+    def _complain(self) -> None:
+        """Log what is wrong with a certificate that can be used all the same."""
+        found = look_at(self._context, self.certificate, self.private_key)
+        if found.refused:
+            logger.warning(
+                "clients will refuse the certificate %s: %s",
+                self.certificate,
+                found.refused,
+            )
+        elif found.ends is not None and found.ends - datetime.now(UTC) < _SOON:
+            logger.warning(
+                "the certificate %s expires at %s UTC",
+                self.certificate,
+                f"{found.ends:%Y-%m-%d %H:%M}",
+            )
+        if found.client_refused:
+            logger.warning(
+                "the commands of this user cannot ask this collector: clients have to "
+                "show a certificate, and its own, which they show, is not let in (%s); "
+                "use one that is for clients, too (extended key usage clientAuth)",
+                found.client_refused,
+            )
 
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         try:
-            context.load_cert_chain(self.certificate, self.private_key)
+            context.load_cert_chain(self.certificate, self.private_key, no_password)
         except (OSError, ssl.SSLError) as error:
             raise _unusable(f"{self.certificate}, {self.private_key}", error) from error
         if self._authorities is not None:
@@ -126,7 +156,7 @@ class Tls:
     def _read(self) -> tuple[bytes, bytes, bytes | None]:
         authorities = None
         if self._authorities is not None:
-            authorities = self._authorities.read_bytes()
+            authorities = self._authorities.read_bytes() + b"\n" + self._leaf().encode()
         return self.private_key.read_bytes(), self.certificate.read_bytes(), authorities
 
     def _stat(self) -> tuple[tuple[int, int] | None, ...]:

@@ -16,6 +16,7 @@ from .._errors import Refused
 from .._signals import Accepted, Signal, Sink, Submission
 from ..access import ForbiddenError, Gate, Scope, UnauthenticatedError
 from ..access.gate import key_of
+from ..access.metrics import AccessMetrics
 from ..redact import Protection
 from ._admission import Admission, Reservation
 from ._answers import Failure, export_response, failure_of
@@ -47,15 +48,26 @@ def no_tenant(headers: Mapping[str, str]) -> str:
     return ""
 
 
-def tenant_by(gate: Gate) -> TenantOf:
+def tenant_by(gate: Gate, metrics: AccessMetrics | None = None) -> TenantOf:
     """Return what tells whose a request is: the tenant of the key that it shows.
 
     What it raises is `UnauthenticatedError` or `ForbiddenError`.
+
+    Args:
+        gate: Knows the keys.
+        metrics: Counts who was turned away.
     """
 
     def tenant_of(headers: Mapping[str, str]) -> str:
-        identity = gate.identify(key_of(headers))
-        identity.require(Scope.INGEST)
+        reason = "unauthenticated"
+        try:
+            identity = gate.identify(key_of(headers))
+            reason = "forbidden"
+            identity.require(Scope.INGEST)
+        except (UnauthenticatedError, ForbiddenError):
+            if metrics is not None:
+                metrics.refused.labels("otlp", reason).inc()
+            raise
         return identity.tenant
 
     return tenant_of

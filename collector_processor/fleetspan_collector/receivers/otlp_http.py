@@ -20,6 +20,7 @@ from .snapshots import routes as snapshot_routes
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+_UNAUTHORIZED: Final = 401
 
 # How long, and how much of, a refused body is still read for the answer to arrive.
 _DISCARD_S: Final = 2.0
@@ -248,6 +249,8 @@ def _error(
     status = failure.status()
     if failure.retry_after_s is not None:
         headers = (*headers, ("retry-after", failure.retry_after()))
+    if failure.http_status == _UNAUTHORIZED:
+        headers = (*headers, ("www-authenticate", 'Bearer realm="fleetspan"'))
     if kind == PROTOBUF:
         body, content_type = status.SerializeToString(), PROTOBUF
     else:

@@ -92,8 +92,8 @@ def environment(
         "PYTHONPATH": _before(str(_INJECTED), base.get("PYTHONPATH", "")),
     }
     made |= target.shown.otlp_variables()
-    if target.shown.key:
-        made["FLEETSPAN_KEY"] = target.shown.key
+    if target.shown.sender:
+        made["FLEETSPAN_KEY"] = target.shown.sender
     for signal in _SIGNALS:
         name = f"OTEL_{signal}_EXPORTER"
         if "otlp" not in base.get(name, "").split(","):

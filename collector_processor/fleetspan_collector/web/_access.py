@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleetspan_collector.access import Gate, Identity, UnauthenticatedError
 from fleetspan_collector.access.gate import key_of
@@ -18,6 +18,8 @@ _FACE: Final = "web"
 # What anybody may fetch: whether the process lives, and what a page needs to log in.
 _OPEN: Final = frozenset({"/healthz", "/login", "/logout", "/api/v1/whoami"})
 _OPEN_UNDER: Final = ("/static/",)
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_REASONS: Final = {401: "unauthenticated", 403: "forbidden"}
 _UNAUTHORIZED_CLOSE: Final = 4401
 
 
@@ -56,16 +58,31 @@ class AccessGuard:
                 await _turn_away(scope, receive, send, error)
                 return
         scope.setdefault("state", {})["identity"] = identity
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, self._counting(send))
+
+    def _counting(self, send: Send) -> Send:
+        """Count what the routes turn away, too: a key that does not allow something."""
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                reason = _REASONS.get(message["status"])
+                if reason is not None:
+                    self._metrics.refused.labels(_FACE, reason).inc()
+            await send(message)
+
+        return counted
 
     def _identify(self, scope: Scope) -> Identity:
         key = key_of(Headers(scope=scope))
-        if key is None:
-            token = HTTPConnection(scope).cookies.get(COOKIE)
-            known = self._logins.identity(token) if token else None
-            if known is not None:
-                return known
+        if key is None and (known := self._logged_in(scope)) is not None:
+            return known
         return self._gate.identify(key)
+
+    def _logged_in(self, scope: Scope) -> Identity | None:
+        token = HTTPConnection(scope).cookies.get(COOKIE)
+        if not token or not _is_by_own_page(scope):
+            return None
+        return self._logins.identity(token)
 
 
 def identity_of(request: HTTPConnection) -> Identity:
@@ -78,6 +95,16 @@ def identity_of(request: HTTPConnection) -> Identity:
     if identity is None:
         raise UnauthenticatedError
     return identity
+
+
+def _is_by_own_page(scope: Scope) -> bool:
+    """Tell whether a request that shows a cookie may change something, or only reads.
+
+    Browsers send cookies along with requests that other pages make; they name the page
+    then, and another one than ours was turned away before. Who names none must not act.
+    """
+    reads = scope["type"] == "http" and scope["method"] in _READING
+    return reads or "origin" in Headers(scope=scope)
 
 
 def _is_open(scope: Scope) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -61,9 +62,9 @@ def login_routes(logins: Logins) -> list[Route]:
             body += chunk
             if len(body) > _MOST_BYTES:
                 return _page("that is no key", 413)
-        keys = parse_qs(body.decode("utf-8", "replace")).get("key", [""])
+        as_json = request.headers.get("content-type", "").startswith("application/json")
         try:
-            token = logins.log_in(keys[0].strip())
+            token = logins.log_in(_key_in(body, as_json=as_json))
         except UnauthenticatedError as error:
             return _page(error.because, 401)
         answer = RedirectResponse("/", 303, headers={"cache-control": "no-store"})
@@ -88,6 +89,19 @@ def login_routes(logins: Logins) -> list[Route]:
         Route("/login", log_in, methods=["POST"]),
         Route("/logout", log_out, methods=["POST"]),
     ]
+
+
+def _key_in(body: bytes, *, as_json: bool) -> str:
+    """Return the key of a form, or of a JSON object; ``""`` for none."""
+    text = body.decode("utf-8", "replace")
+    if not as_json:
+        return parse_qs(text).get("key", [""])[0].strip()
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return ""
+    key = document.get("key") if isinstance(document, dict) else None
+    return key.strip() if isinstance(key, str) else ""
 
 
 def _page(problem: str, status: int) -> HTMLResponse:
