@@ -16,6 +16,7 @@ from fleetspan_collector._signals import Signal, Submission
 from fleetspan_collector.insights.documents import severity_of
 from fleetspan_collector.live import claude_code, spans
 from fleetspan_collector.live.event import Event, make_event
+from fleetspan_collector.live.frames import Frames
 from fleetspan_collector.live.ring import Ring
 from fleetspan_collector.processors.run import Run
 from fleetspan_collector.processors.writing import Written
@@ -25,7 +26,6 @@ logger = logging.getLogger("fleetspan.live")
 MOST_LISTENERS: Final = 256
 _MOST_WAITING_BYTES: Final = 32 << 20
 _LINGER_S: Final = 60.0
-"""For how long events go on being made when nobody listens: who was cut off comes back."""
 
 
 class LiveMetrics:
@@ -58,14 +58,20 @@ class Live:
 
     Attributes:
         ring: The events.
-        wants_live: Whether somebody waits to hear of runs that still go on.
+        frames: The same as streams send them.
+        metrics: What is counted.
+        linger_s: For how long events go on being made when nobody listens, in seconds:
+            who was cut off comes back.
     """
 
     def __init__(self, registry: prometheus_client.CollectorRegistry) -> None:
         self.ring = Ring()
+        self.frames = Frames(self.ring)
         self.metrics = LiveMetrics(registry)
+        self.linger_s = _LINGER_S
         self._listening = 0
         self._until_s = 0.0
+        self._unmade = False
         self._waiting: queue.SimpleQueue[tuple[Submission, int] | None] = (
             queue.SimpleQueue()
         )
@@ -98,6 +104,10 @@ class Live:
 
     def listen(self) -> None:
         """Begin to listen, in the event loop that will wait for news."""
+        if self._unmade and not self.wants_live:
+            # Who comes back after a while in which nobody listened has missed something.
+            self._unmade = False
+            self.ring.renew()
         self._loop = asyncio.get_running_loop()
         self._listening += 1
         self.metrics.listeners.set(self._listening)
@@ -105,7 +115,7 @@ class Live:
     def leave(self) -> None:
         """Listen no more."""
         self._listening -= 1
-        self._until_s = time.monotonic() + _LINGER_S
+        self._until_s = time.monotonic() + self.linger_s
         self.metrics.listeners.set(self._listening)
 
     async def news(self, timeout_s: float) -> bool:
@@ -125,6 +135,7 @@ class Live:
     def durable(self, requests: Sequence[Submission], received_ns: int) -> None:
         """Take what the journal has just made durable; called by its writer."""
         if not self.wants_live:
+            self._unmade = True
             return
         for request in requests:
             size = len(request.payload)
@@ -190,7 +201,7 @@ class Live:
         self._news = asyncio.Event()
 
     def _work(self) -> None:
-        while (taken := self._waiting.get()) is not None:
+        while (taken := self._waiting.get()) is not None and not self._closed:
             request, received_ns = taken
             try:
                 self._add(_events(request, received_ns))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from fleetspan_collector.live.event import Event
@@ -15,40 +13,39 @@ _MOST_EVENTS: Final = 200_000
 _MOST_BYTES: Final = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Events that went by unseen; how many is in ``count``, ``None`` if nobody knows."""
-
-    count: int | None
-
-
 class Ring:
     """Events by number, the oldest of which go when there are too many.
 
     Args:
         most_events: How many are kept.
         most_bytes: How much memory they may take.
-
-    Attributes:
-        epoch: Names the life of this ring: numbers of another one mean nothing here.
     """
 
     def __init__(
         self, most_events: int = _MOST_EVENTS, most_bytes: int = _MOST_BYTES
     ) -> None:
-        self.epoch = uuid.uuid4().hex[:12]
         self._most_events = most_events
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._events: deque[Event] = deque()
+        self._epoch = _new_epoch()
+        # What has gone stays in front until it is worth moving the rest; `None` stands
+        # for an event that was never made.
+        self._kept: list[Event | None] = []
+        self._gone = 0
         self._first = 1
         self._bytes = 0
         self._wake: Callable[[], None] = lambda: None
 
     @property
+    def epoch(self) -> str:
+        """Names the numbers: those of another epoch mean nothing here."""
+        return self._epoch
+
+    @property
     def head(self) -> int:
         """The number of the newest event; 0 before the first."""
-        return self._first + len(self._events) - 1
+        with self._lock:
+            return self._first + len(self._kept) - self._gone - 1
 
     def when_new(self, wake: Callable[[], None]) -> None:
         """Have something called, in whatever thread adds, whenever there is news."""
@@ -58,40 +55,59 @@ class Ring:
         """Append events."""
         with self._lock:
             for event in events:
-                self._events.append(event)
+                self._kept.append(event)
                 self._bytes += event.size_bytes
-            while self._events and (
-                len(self._events) > self._most_events or self._bytes > self._most_bytes
-            ):
-                self._bytes -= self._events.popleft().size_bytes
-                self._first += 1
+            self._trim()
         self._wake()
 
     def skip(self, count: int) -> None:
-        """Leave out numbers of events that nobody has seen: all listeners are told."""
+        """Number events that are never made: listeners are told that they missed them."""
         with self._lock:
-            # Whoever stands before them finds the gap, as if they had been here.
-            self._first += len(self._events) + count
-            self._events.clear()
-            self._bytes = 0
+            if count > self._most_events:
+                self._first += len(self._kept) - self._gone + count
+                self._kept, self._gone, self._bytes = [], 0, 0
+            else:
+                self._kept += [None] * count
+                self._trim()
         self._wake()
 
-    def after(self, number: int, most: int) -> tuple[int, list[tuple[int, Event]]]:
-        """Return the events after a number, oldest first.
+    def renew(self) -> None:
+        """Begin another epoch: nobody knows how much was not made since the last event."""
+        with self._lock:
+            self._epoch = _new_epoch()
+            self._kept, self._gone, self._first, self._bytes = [], 0, 1, 0
+
+    def after(self, number: int, most: int) -> tuple[int, Sequence[Event | None]]:
+        """Return what comes after a number, oldest first.
 
         Args:
             number: The last one seen.
             most: How many to return at most.
 
         Returns:
-            How many were missed because they had gone, and the events with their numbers.
+            How many have gone since that number, and those that follow; ``None`` stands
+            for one that was never made.
         """
         with self._lock:
             start = max(number + 1, self._first)
-            place = start - self._first
-            stop = min(place + most, len(self._events))
-            found = [
-                (self._first + index, self._events[index])
-                for index in range(place, stop)
-            ]
-            return start - number - 1, found
+            place = start - self._first + self._gone
+            return start - number - 1, self._kept[place : place + most]
+
+    def _trim(self) -> None:
+        while (
+            len(self._kept) - self._gone > self._most_events
+            or self._bytes > self._most_bytes
+        ):
+            oldest = self._kept[self._gone]
+            if oldest is not None:
+                self._bytes -= oldest.size_bytes
+            self._kept[self._gone] = None
+            self._gone += 1
+            self._first += 1
+        if self._gone > len(self._kept) // 2:
+            del self._kept[: self._gone]
+            self._gone = 0
+
+
+def _new_epoch() -> str:
+    return uuid.uuid4().hex[:12]

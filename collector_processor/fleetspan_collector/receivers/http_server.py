@@ -22,6 +22,7 @@ _BACKLOG: Final = 2048
 _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _KEEP_ALIVE_S: Final = 75
 _FOLLOW_S: Final = 5.0
+_PING_S: Final = 20.0
 _MAX_HEADER_BYTES: Final = 64 * 1024
 
 
@@ -119,7 +120,9 @@ class HttpServer:
             ws="websockets-sansio" if self._websockets else "none",
             ws_max_size=_MAX_HEADER_BYTES,
             ws_per_message_deflate=False,
-            ws_ping_interval=None,
+            # Who does not answer them is gone, though no packet has said so.
+            ws_ping_interval=_PING_S,
+            ws_ping_timeout=_PING_S,
             ssl_context_factory=None if tls is None else lambda _, __: tls.context(),
             lifespan="off",
             log_config=None,
