@@ -64,7 +64,9 @@ class Authority:
         self._name = _named(name)
         self.certificate = directory / f"{name}.crt"
         built = _builder(self._name, self._name, self._key, days=30)
-        built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        built = built.add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), True
+        )
         signed = built.sign(self._key, hashes.SHA256())
         self.certificate.write_bytes(signed.public_bytes(Encoding.PEM))
 
@@ -83,7 +85,9 @@ class Authority:
         names += [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
         built = _builder(_named(name), self._name, key, days=days)
         built = built.add_extension(x509.SubjectAlternativeName(names), False)
-        built = built.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        built = built.add_extension(
+            x509.BasicConstraints(ca=False, path_length=None), True
+        )
         if server_only:
             usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
             built = built.add_extension(usage, False)
