@@ -75,6 +75,21 @@ def test_commands_at_the_same_time_lose_no_key(file: KeyFile) -> None:
     assert len({key.key_id for key in file.read()}) == 30
 
 
+def _with(**changes: object) -> str:
+    """Return a file with one key, some of it changed."""
+    key = {
+        "id": "aaaaaaaa",
+        "sha256": "00",
+        "tenant": None,
+        "scopes": ["ingest"],
+        "note": "",
+        "created": "2026-01-02T03:04:05Z",
+        "expires": None,
+        "revoked": None,
+    }
+    return json.dumps({"version": 1, "keys": [key | changes]})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,12 +99,10 @@ def test_commands_at_the_same_time_lose_no_key(file: KeyFile) -> None:
         '{"version": 2, "keys": []}',
         '{"version": 1, "keys": [{}]}',
         '{"version": 1, "keys": "no"}',
-        '{"version": 1, "keys": [{"id": "aaaaaaaa", "sha256": "00", "tenant": null, '
-        '"scopes": ["ingest"], "note": "", "created": "2026-01-02T03:04:05", '
-        '"expires": null, "revoked": null}]}',
-        '{"version": 1, "keys": [{"id": "aaaaaaaa", "sha256": "00", "tenant": null, '
-        '"scopes": ["everything"], "note": "", "created": "2026-01-02T03:04:05Z", '
-        '"expires": null, "revoked": null}]}',
+        _with(created="2026-01-02T03:04:05"),
+        _with(expires="soon"),
+        _with(scopes=["everything"]),
+        _with(tenant=1),
     ],
 )
 def test_broken_file_is_refused_at_start(file: KeyFile, text: str) -> None:

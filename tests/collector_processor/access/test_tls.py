@@ -74,8 +74,9 @@ class Ports:
             # Its own connection, not one that gRPC keeps for the same address.
             options = [("grpc.use_local_subchannel_pool", 1)]
             with grpc.secure_channel(address, credentials, options) as channel:
+                stub = TraceServiceStub(channel)  # type: ignore[no-untyped-call]
                 try:
-                    TraceServiceStub(channel).Export(REQUEST, timeout=5)
+                    stub.Export(REQUEST, timeout=5)
                 except grpc.RpcError as error:
                     code: str = error.code().name
                     return code
@@ -119,16 +120,18 @@ async def test_both_protocols_are_encrypted(authority: Authority) -> None:
             await ports.post(other.client())
         assert await ports.export(other.certificate) == "UNAVAILABLE"
         plain = http.client.HTTPConnection("127.0.0.1", ports.http.port, timeout=10)
-        with contextlib.closing(plain), pytest.raises(http.client.HTTPException):
+        with contextlib.closing(plain):
             plain.request("GET", "/")
-            await asyncio.to_thread(plain.getresponse)
+            with pytest.raises(http.client.HTTPException):
+                await asyncio.to_thread(plain.getresponse)
 
 
 async def test_old_protocols_are_refused(authority: Authority) -> None:
     """TLS 1.1 and older are not spoken."""
     context = authority.client()
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1 is deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1 is deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     async with serving(tls_of(authority.issue("server"))) as ports:
         with pytest.raises(ssl.SSLError):
@@ -197,7 +200,8 @@ async def test_own_commands_are_let_in(
 
     def by_grpc(port: int) -> None:
         with shown.channel(f"127.0.0.1:{port}") as channel:
-            TraceServiceStub(channel).Export(REQUEST, timeout=10)
+            stub = TraceServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub.Export(REQUEST, timeout=10)
 
     async with serving(tls_of(pem, clients)) as ports:
         assert await asyncio.to_thread(by_http, ports.http.port) == 404
@@ -251,9 +255,7 @@ def _authorities(pem: Pem, authority: Authority) -> Tls:
 def test_unusable_files_are_refused(
     authority: Authority, make: Callable[[Pem, Authority], Any]
 ) -> None:
-    """A collector does not start with files that it cannot use; nobody is asked for a
-    password.
-    """
+    """A collector does not start with files that it cannot use, nor asks a password."""
     with pytest.raises(UsageError, match="files of TLS cannot be used") as caught:
         make(authority.issue("server"), authority)
     assert caught.value.because
