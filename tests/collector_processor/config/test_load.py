@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fleetspan_collector._errors import UsageError
+from fleetspan_collector.access.keys import KeyFile
 from fleetspan_collector.config import Endpoint, Settings, load, show
 
 
@@ -124,6 +125,47 @@ def test_insecure_allows_a_wider_bind(nowhere: dict[str, str]) -> None:
         "0.0.0.0",  # noqa: S104 - the very thing under test
         4319,
     )
+
+
+def test_keys_allow_a_wider_bind(nowhere: dict[str, str]) -> None:
+    """Once keys are asked for, ports may be reached from elsewhere; else it is said how."""
+    environ = {**nowhere, "FLEETSPAN_WEB": "0.0.0.0:4319"}
+    with pytest.raises(UsageError) as caught:
+        load(environ=environ)
+    assert "fleetspan keys add" in caught.value.suggestion
+    KeyFile(Path(nowhere["FLEETSPAN_DATA"]) / "keys.json").add(tenant="a", scopes=[])
+    found = load(environ=environ).settings
+    assert found.web == Endpoint("0.0.0.0", 4319)  # noqa: S104
+
+
+def test_certificates_of_clients_allow_a_wider_bind(
+    nowhere: dict[str, str], tmp_path: Path
+) -> None:
+    """Who must show a certificate need not show a key."""
+    environ = {**nowhere, "FLEETSPAN_WEB": "0.0.0.0:4319"}
+    for name in ("TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"):
+        path = tmp_path / name
+        path.touch()
+        environ[f"FLEETSPAN_{name}"] = str(path)
+    assert load(environ=environ).settings.web == Endpoint("0.0.0.0", 4319)  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("TLS_CERT_FILE", "tls_key_file"),
+        ("TLS_KEY_FILE", "tls_cert_file"),
+        ("TLS_CLIENT_CA_FILE", "tls_cert_file"),
+    ],
+)
+def test_half_of_tls_is_refused(
+    nowhere: dict[str, str], tmp_path: Path, name: str, missing: str
+) -> None:
+    """A certificate without its key, or the reverse, is an answer that names the other."""
+    (tmp_path / name).touch()
+    with pytest.raises(UsageError, match="cannot be used alone") as caught:
+        load(environ={**nowhere, f"FLEETSPAN_{name}": str(tmp_path / name)})
+    assert caught.value.because == f"TLS needs {missing}, too"
 
 
 def test_unknown_variable_is_refused_with_a_guess(nowhere: dict[str, str]) -> None:
