@@ -87,6 +87,11 @@ def id_of(key: str) -> str | None:
     return found[1] if found else None
 
 
+def masked(text: str) -> str:
+    """Return a text with the secret part of each key in it left out, to be shown."""
+    return _KEY.sub(r"fsk_\1_…", text)
+
+
 class KeyFile:
     """The keys of a collector, in a file that only its user reads.
 

@@ -6,13 +6,14 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import typer
 from rich.text import Text
 
 from fleetspan_collector._errors import UsageError
+from fleetspan_collector.access.keys import masked
 from fleetspan_collector.claude_settings.files import (
     is_project_file,
     read_record,
@@ -70,7 +71,12 @@ Form = Annotated[
 ]
 Key = Annotated[
     str | None,
-    typer.Option("--key", help="What the collector wants to be shown.", metavar="KEY"),
+    typer.Option(
+        "--key",
+        help="What the collector wants to be shown, written into the settings; "
+        "-: a line of standard input.",
+        metavar="KEY",
+    ),
 ]
 StatusLine = Annotated[
     bool, typer.Option("--statusline", help="A status line too, if there is none.")
@@ -80,6 +86,9 @@ Force = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")]
+
+
+_OTHERS_READ: Final = 0o044
 
 
 def install(
@@ -112,7 +121,7 @@ def install(
             form=form.value,
             status_line=status_line,
             data=moved,
-            key=key,
+            key=_shown_key(key),
         ),
         force=force,
     )
@@ -122,6 +131,11 @@ def install(
     done = _do(invocation, plan, "install", yes=yes, dry_run=dry_run)
     if done and not invocation.json:
         _explain(invocation)
+        if key is not None and path.stat().st_mode & _OTHERS_READ:
+            invocation.err.print(
+                Text(plain(f"note: others can read the key: chmod 600 {path}")),
+                soft_wrap=True,
+            )
     return 1 if plan.conflicts else 0
 
 
@@ -190,14 +204,16 @@ def _do(
     invocation: Invocation, plan: Plan, what: str, *, yes: bool, dry_run: bool
 ) -> bool:
     """Show, ask and carry out; say whether the settings are as wanted now."""
-    diff = plan.diff() if plan.changes else ""
+    diff = masked(plan.diff()) if plan.changes else ""
     if not invocation.json:
         for conflict in plan.conflicts:
             invocation.err.print(
                 Text(
                     plain(
-                        f"kept: {conflict.name} is {conflict.found!r}, not "
-                        f"{conflict.wanted!r}; --force replaces it"
+                        masked(
+                            f"kept: {conflict.name} is {conflict.found!r}, not "
+                            f"{conflict.wanted!r}; --force replaces it"
+                        )
                     )
                 )
             )
@@ -218,7 +234,11 @@ def _do(
                 "changed": carried_out,
                 "diff": diff,
                 "conflicts": [
-                    {"name": each.name, "found": each.found, "wanted": each.wanted}
+                    {
+                        "name": each.name,
+                        "found": _masked(each.found),
+                        "wanted": _masked(each.wanted),
+                    }
                     for each in plan.conflicts
                 ],
                 "warnings": plan.hindrances(),
@@ -232,6 +252,24 @@ def _do(
     else:
         invocation.err.print(Text(f"{what}ed in {plan.path}"))
     return carried_out
+
+
+def _masked(value: object) -> object:
+    return masked(value) if isinstance(value, str) else value
+
+
+def _shown_key(key: str | None) -> str | None:
+    """Return the key of ``--key``; ``-`` is the first line of standard input."""
+    if key == "-":
+        key = sys.stdin.readline().strip()
+    if key is not None and not (key and key.isascii() and key.isprintable()):
+        raise UsageError(
+            "the key of --key cannot be used",
+            because="it is empty, or has characters that no header can carry",
+            suggestion="fleetspan keys add --scope ingest | fleetspan claude install "
+            "--key - --yes",
+        )
+    return key
 
 
 def _ask(plan: Plan, what: str) -> None:

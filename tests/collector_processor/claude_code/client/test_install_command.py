@@ -138,3 +138,60 @@ def test_flush_sends_what_was_kept(tmp_path: Path) -> None:
         1,
         0,
     )
+
+
+def test_key_is_written_and_not_shown(
+    fleetspan: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    """The client shows the key with telemetry and hooks; the difference hides it."""
+    secret = f"fsk_abcdefgh_{'x' * 43}"
+    path = tmp_path / "settings.json"
+    path.write_text("{}")
+    path.chmod(0o644)
+    code, out, err = fleetspan(
+        "claude", "install", "--yes", "--key", secret, "--hooks", "http"
+    )
+    assert code == 0
+    assert f"note: others can read the key: chmod 600 {path}" in err
+    assert secret not in out + err
+    assert "Bearer%20fsk_abcdefgh_…" in out
+    found = json.loads(path.read_text())
+    assert (
+        found["env"]["OTEL_EXPORTER_OTLP_HEADERS"] == f"Authorization=Bearer%20{secret}"
+    )
+    assert found["env"]["FLEETSPAN_KEY"] == secret
+    headers = {
+        hook["headers"]["Authorization"]
+        for groups in found["hooks"].values()
+        for group in groups
+        for hook in group["hooks"]
+        if hook["type"] == "http"
+    }
+    assert headers == {f"Bearer {secret}"}
+    other = f"fsk_ijklmnop_{'y' * 43}"
+    code, out, err = fleetspan("claude", "install", "--yes", "--json", "--key", other)
+    assert (code, json.loads(out)["changed"]) == (0, True)
+    assert secret not in out + path.read_text()
+    assert other not in out
+    assert fleetspan("claude", "uninstall", "--yes")[0] == 0
+    assert json.loads(path.read_text()) == {}
+
+
+def test_key_may_come_from_standard_input(tmp_path: Path) -> None:
+    """``fleetspan keys add | fleetspan claude install --key -`` shows it to nobody."""
+    path = tmp_path / "settings.json"
+    for given, code in (("fsk_x\n", 0), ("\n", 2), ("a\x07b\n", 2)):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "fleetspan_collector", "claude", "install"),
+                *("--settings", str(path), "--yes", "--key", "-"),
+            ],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=environment(FLEETSPAN_DATA=str(tmp_path / "data")),
+        )
+        assert done.returncode == code, done.stderr
+    assert json.loads(path.read_text())["env"]["FLEETSPAN_KEY"] == "fsk_x"
