@@ -22,6 +22,7 @@ from fleetspan_collector.cli import (
     show_command,
     sql_command,
     statusline_command,
+    tail_command,
     up_command,
     version_command,
     what_if_command,
@@ -68,6 +69,7 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "rebuild": with_common_options(rebuild_command.rebuild),
     "reprice": with_common_options(reprice_command.reprice),
     "sql": with_common_options(sql_command.sql),
+    "tail": with_common_options(tail_command.tail),
     "statusline": with_common_options(statusline_command.statusline),
     "version": with_common_options(version_command.version),
 }

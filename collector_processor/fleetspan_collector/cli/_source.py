@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -151,6 +151,17 @@ class OwnerSource:
             taken: str = json.loads(response.read())["snapshot_id"]
         return taken
 
+    def follow(self, asked: Sequence[tuple[str, str]]) -> Iterator[Mapping[str, Any]]:
+        """Yield the events of the live stream, until it ends.
+
+        Args:
+            asked: Parameters of the stream.
+        """
+        with self._ask("GET", f"/api/v1/live?{urlencode(asked)}") as response:
+            for line in response:
+                if line.startswith(b"data: "):
+                    yield json.loads(line.removeprefix(b"data: "))
+
     def text(self, path: str) -> str:
         """Return a page of the web port that is not JSON."""
         with self._ask("GET", path) as response:
@@ -289,7 +300,7 @@ def open_source(
         while True:
             owner = find_owner(settings)
             if owner is not None:
-                yield _ask_owner(settings, *owner)
+                yield ask_owner(settings, *owner)
                 return
             check_store(settings)
             try:
@@ -328,14 +339,28 @@ def check_store(settings: Settings) -> None:
         )
 
 
-def _ask_owner(settings: Settings, endpoints: Endpoints, pid: int) -> OwnerSource:
+def ask_owner(
+    settings: Settings, endpoints: Endpoints, pid: int, *, timeout_s: float = 300.0
+) -> OwnerSource:
+    """Return a source that asks the collector that was found.
+
+    Args:
+        settings: Where the data are.
+        endpoints: What it listens on.
+        pid: Its process.
+        timeout_s: Longest silence of it, in seconds.
+
+    Raises:
+        UnreachableError: When its web port is off.
+    """
     if endpoints.web is None:
         raise UnreachableError(
             "the running collector cannot be asked",
             because=f"process {pid} owns {settings.data} and its web port is off",
             suggestion="start it without --web off",
         )
-    return OwnerSource(endpoints.web, OwnerPass.read(settings.data))
+    shown = OwnerPass.read(settings.data)
+    return OwnerSource(endpoints.web, shown, timeout_s=timeout_s)
 
 
 def _lives(pid: int) -> bool:

@@ -10,7 +10,8 @@ import orjson
 from fleetspan_collector._claude_inputs import ClaudeHook, TranscriptLines
 from fleetspan_collector.live.event import Event, make_event
 
-SCOPE: Final = "com.anthropic.claude_code.tracing"
+SPANS_SCOPE: Final = "com.anthropic.claude_code.tracing"
+EVENTS_SCOPE: Final = "com.anthropic.claude_code.events"
 _MAIN: Final = "Claude Code"
 _TOKENS: Final = (
     *("input_tokens", "cache_read_tokens", "cache_creation_tokens", "output_tokens"),
@@ -32,6 +33,8 @@ def claude_span_facts(name: str, attributes: Mapping[str, str]) -> dict[str, Any
         "thing": "span",
         "error": attributes.get("error.type") or attributes.get("error"),
     }
+    if attributes.get("success") == "false":
+        facts["error"] = facts["error"] or "error"
     match name:
         case "claude_code.llm_request":
             facts |= {
@@ -56,19 +59,39 @@ def claude_log_facts(name: str, attributes: Mapping[str, str]) -> dict[str, Any]
     """Return what a log event of the client says."""
     session = attributes["session.id"]
     agent = attributes.get("agent_id") or session
-    failed = attributes.get("success") == "false" or name.endswith("error")
-    return {
+    facts: dict[str, Any] = {
         "group": session,
         "run_id": session,
         "session_id": session,
         "agent_id": agent,
         "agent": _MAIN if agent == session else attributes.get("agent.name"),
-        "error": (attributes.get("error") or "error") if failed else None,
-        "model": attributes.get("model"),
-        "tokens": _sum(attributes) if name.endswith("api_request") else None,
-        "cost_usd": _number(attributes.get("cost_usd")),
+        "error": _error(name, attributes),
         "text": attributes.get("tool_name") or attributes.get("model"),
     }
+    if name in ("api_request", "api_error"):
+        facts |= {
+            "thing": "llm",
+            "thing_id": attributes.get("request_id"),
+            "model": attributes.get("model"),
+            "tokens": _sum(attributes),
+            "cost_usd": _number(attributes.get("cost_usd")),
+        }
+    elif attributes.get("tool_use_id"):
+        facts |= {"thing": "tool", "thing_id": attributes["tool_use_id"]}
+    return facts
+
+
+def _error(name: str, attributes: Mapping[str, str]) -> str | None:
+    """What derivation calls the error of an event."""
+    if name == "api_error":
+        code = attributes.get("status_code")
+        known = code if code not in ("", "undefined") else None
+        return known or attributes.get("error") or "error"
+    if name == "tool_decision" and attributes.get("decision") == "reject":
+        return "permission_denied"
+    if name == "tool_result" and attributes.get("success") == "false":
+        return attributes.get("error_type") or "error"
+    return None
 
 
 def hook(tenant: str, payload: bytes, received_ns: int) -> Iterator[Event]:
@@ -90,6 +113,8 @@ def hook(tenant: str, payload: bytes, received_ns: int) -> Iterator[Event]:
         "name": name,
         "text": tool or _word(body.get("prompt")) or _word(body.get("message")),
     }
+    if key := _word(body.get("tool_use_id")):
+        facts |= {"thing": "tool", "thing_id": key}
     at_ns = kept.event_unix_nano or received_ns
     start = _start(name, body, at_ns, facts)
     if start is not None:

@@ -15,7 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from fleetspan_collector.dialects.naming import facts_of, is_named, kind_of
 from fleetspan_collector.live.claude_code import (
-    SCOPE,
+    EVENTS_SCOPE,
+    SPANS_SCOPE,
     claude_log_facts,
     claude_span_facts,
 )
@@ -42,7 +43,7 @@ def spans(tenant: str, payload: bytes) -> Iterator[Event]:
     for resource in request.resource_spans:
         service = _service(resource.resource.attributes)
         for scope in resource.scope_spans:
-            of_claude = scope.scope.name == SCOPE
+            of_claude = scope.scope.name == SPANS_SCOPE
             for span in scope.spans:
                 if of_claude:
                     facts = claude_span_facts(span.name, _all(span.attributes))
@@ -61,8 +62,9 @@ def logs(tenant: str, payload: bytes) -> Iterator[Event]:
     for resource in request.resource_logs:
         service = _service(resource.resource.attributes)
         for scope in resource.scope_logs:
+            of_claude = scope.scope.name == EVENTS_SCOPE
             for record in scope.log_records:
-                yield _log_event(tenant, record, service)
+                yield _log_event(tenant, record, service, of_claude=of_claude)
 
 
 def _span_event(
@@ -111,7 +113,7 @@ def _span_facts(span: Any) -> dict[str, Any]:
     }
     return {
         "thing": thing,
-        "thing_id": agent_id if kind == "agent" else None,
+        "thing_id": {"agent": agent_id, "tool": said.get("tool_call_id")}.get(kind),
         "run_id": said.get("run_id"),
         "session_id": said.get("session_id"),
         "agent_id": agent_id,
@@ -124,7 +126,9 @@ def _span_facts(span: Any) -> dict[str, Any]:
     }
 
 
-def _log_event(tenant: str, record: Any, service: str | None) -> Event:
+def _log_event(
+    tenant: str, record: Any, service: str | None, *, of_claude: bool
+) -> Event:
     attributes = _all(record.attributes)
     name = record.event_name or attributes.get("event.name", "")
     trace_id, span_id = record.trace_id.hex(), record.span_id.hex()
@@ -140,7 +144,7 @@ def _log_event(tenant: str, record: Any, service: str | None) -> Event:
     if name in _STARTS and span_id:
         return _start_event(tenant, _STARTS[name], at_ns, document, attributes)
     failed = record.severity_number >= _ERROR_SEVERITY
-    if attributes.get("session.id"):
+    if of_claude and attributes.get("session.id"):
         document |= claude_log_facts(name, attributes)
         failed = failed or bool(document.get("error"))
     else:
@@ -179,7 +183,8 @@ def _start_event(
             "agent_id": agent_id,
             "agent": said.get("agent_name"),
             "thing": thing,
-            "thing_id": agent_id if thing == "agent" else span_id,
+            "thing_id": {"agent": agent_id, "tool": said.get("tool_call_id")}.get(thing)
+            or span_id,
             "parent_span_id": attributes.get("fleetspan.parent_span_id"),
             "name": name,
             "start_ns": str(at_ns),
