@@ -241,7 +241,7 @@ class Config:
     semconv: Semconv = _setting("both", _one_of(get_args(Semconv)))
     start_events: bool = _setting(True, _switch)
     metrics: bool = _setting(True, _switch)
-    span_delay_ms: int = _setting(500, _whole)
+    span_delay_ms: int = _setting(200, _whole)
     start_event_delay_ms: int = _setting(200, _whole)
     metric_interval_ms: int = _setting(15_000, _whole)
     max_queue_size: int = _setting(32_768, _whole)

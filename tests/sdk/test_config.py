@@ -28,7 +28,7 @@ def test_what_is_given_wins_over_ours_over_opentelemetrys_over_the_default() -> 
         load({}, ours)[0].span_delay_ms,
         load({"span_delay_ms": 700}, ours)[0].span_delay_ms,
     ]
-    assert found == [500, 900, 800, 700]
+    assert found == [200, 900, 800, 700]
 
 
 def test_switches_and_empty_variables() -> None:
