@@ -179,9 +179,10 @@ def _path(given: Path | None, *, force: bool) -> Path:
 
 def _default_endpoint(settings: Settings) -> str:
     where = settings.http
+    scheme = "http" if settings.tls_cert_file is None else "https"
     if where is None or where.port == 0:
-        return "http://127.0.0.1:4318"
-    return f"http://{where}"
+        return f"{scheme}://127.0.0.1:4318"
+    return f"{scheme}://{where}"
 
 
 def _checked(endpoint: str) -> str:

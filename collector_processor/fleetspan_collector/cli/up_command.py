@@ -95,6 +95,7 @@ def _announce(invocation: Invocation, settings: Settings, endpoints: Endpoints) 
     out.print(Text(f"{'data':<12} {settings.data}"))
     out.print(Text(f"{'store':<12} {show(settings.store)}"))
     if endpoints.otlp_http is not None:
-        hint = f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{endpoints.otlp_http}"
+        scheme = "http" if settings.tls_cert_file is None else "https"
+        hint = f"OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{endpoints.otlp_http}"
         invocation.err.print(Text(f"send spans with {hint}; Ctrl-C stops"))
     sys.stdout.flush()
