@@ -28,6 +28,7 @@ PARTS: Final = (
     "complexity",
     "analysis",
     "live",
+    "stream",
     "cache",
     "detection",
 )

@@ -54,6 +54,13 @@ from tests.benchmarks._scale import TINY
             "live",
             ["raw spans, a reader", "finding, a reader", "finding, a webhook"],
         ),
+        (
+            "stream",
+            [
+                *("0 clients", "1 clients", "100 clients"),
+                "100 clients, no other load",
+            ],
+        ),
         ("analysis", [50, 500, 5000]),
         (
             "reads",

@@ -151,28 +151,29 @@ class Live:
 
     def changed(self, runs: Iterable[tuple[str, str, int]]) -> None:
         """Tell that canonical rows of runs have changed: tenant, run id, hour."""
-        if self.wants_live:
-            now_ns = time.time_ns()
-            self._add(
-                make_event(tenant, "run", "info", now_ns, {"run_id": run_id})
-                for tenant, run_id, _ in runs
-            )
+        if not self.wants_live:
+            self._unmade = True
+            return
+        now_ns = time.time_ns()
+        self._add(
+            make_event(tenant, "run", "info", now_ns, {"run_id": run_id})
+            for tenant, run_id, _ in runs
+        )
 
     def analysed(self, runs: Sequence[Run], written: Written) -> None:
         """Tell what processors say of runs that is new."""
-        if self.wants_live:
-            self._add(map(_finding, written.findings.to_pylist()))
-            now_ns = time.time_ns()
-            self._add(
-                make_event(
-                    each.facts.tenant,
-                    "run",
-                    "info",
-                    now_ns,
-                    {"run_id": each.facts.run_id},
-                )
-                for each in runs
+        if not self.wants_live:
+            self._unmade = True
+            return
+        self._add(map(_finding, written.findings.to_pylist()))
+        now_ns = time.time_ns()
+        self._add(
+            make_event(
+                *(each.facts.tenant, "run", "info", now_ns),
+                {"run_id": each.facts.run_id},
             )
+            for each in runs
+        )
 
     def close(self) -> None:
         """End all streams; safe to call twice."""

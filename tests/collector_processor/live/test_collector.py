@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
+from fleetspan_collector.access import Scope
+from fleetspan_collector.access.keys import KeyFile
 from tests.collector_processor.fleet import MS, START_NS, agent, call, span, traces
 from tests.collector_processor.processors.looping import S, looping
 from tests.collector_processor.running import Collector, environment, poll
@@ -27,9 +30,16 @@ _PATIENCE_S = 60.0
 
 
 @contextmanager
-def _stream(collector: Collector, query: str = "") -> Generator[ClientConnection]:
-    url = f"ws://{collector.endpoint('web')}/api/v1/live/ws{query}"
-    with connect(url, compression=None, proxy=None) as stream:
+def _stream(
+    collector: Collector, *, key: str = "", origin: Origin | None = None
+) -> Generator[ClientConnection]:
+    with connect(
+        f"ws://{collector.endpoint('web')}/api/v1/live/ws",
+        additional_headers={"authorization": f"Bearer {key}"} if key else {},
+        origin=origin,
+        compression=None,
+        proxy=None,
+    ) as stream:
         assert json.loads(stream.recv(_PATIENCE_S))[0]["kind"] == "hello"
         yield stream
 
@@ -200,6 +210,51 @@ def test_tail_shows_people_a_line_an_event(tmp_path: Path) -> None:
         " span    medium coder  evil \ufffd[2J name  error  10ms  error\n",
     ]
     assert code == 0
+
+
+def test_tenants_of_keys_see_their_own_until_they_are_revoked(tmp_path: Path) -> None:
+    """The user who runs the collector follows everybody's; a foreign page nothing."""
+    data = tmp_path / "data"
+    data.mkdir()
+    keys = KeyFile(data / "keys.json")
+    scopes = [Scope.INGEST, Scope.READ]
+    kept, red = keys.add(tenant="red", scopes=scopes)
+    _, blue = keys.add(tenant="blue", scopes=scopes)
+    with Collector(data) as collector, _Tail(data, "--json", "--kind", "span") as tail:
+        assert "following" in tail.err.readline()
+        with (
+            _stream(collector, key=red) as of_red,
+            _stream(collector, key=blue) as other,
+        ):
+            for secret, name in ((red, "of red"), (blue, "of blue")):
+                body = traces([span(9, 1, name=name)]).SerializeToString()
+                status, _, _ = collector.request(
+                    *("otlp_http", "POST", "/v1/traces", body),
+                    content_type="application/x-protobuf",
+                    authorization=f"Bearer {secret}",
+                )
+                assert status == 200
+            seen = [next(_events(each))["name"] for each in (of_red, other)]
+            followed = [json.loads(tail.out.readline())["name"] for _ in range(2)]
+            keys.revoke(kept.key_id)
+            with pytest.raises(ConnectionClosed) as closed:
+                for _ in _events(of_red):
+                    pass
+        with pytest.raises(InvalidStatus) as nobody, _stream(collector):
+            pass
+        with (
+            pytest.raises(InvalidStatus) as foreign,
+            _stream(collector, key=blue, origin=Origin("https://elsewhere.example")),
+        ):
+            pass
+        assert tail.interrupt() == 0
+
+    assert seen == ["of red", "of blue"]
+    assert followed == ["of red", "of blue"]
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+    assert nobody.value.response.status_code == 403
+    assert foreign.value.response.status_code == 403
 
 
 def test_tail_says_when_there_is_nothing_to_follow(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fleetspan_collector._signals import Signal
 from fleetspan_collector.access import Scope
@@ -175,7 +175,12 @@ async def test_who_shows_no_key_is_refused() -> None:
         nobody, _ = await port.ask("/api/v1/live")
         sender, _ = await port.ask("/api/v1/live", authorization="Bearer sender")
 
+        with pytest.raises(InvalidStatus) as closed:
+            async with port.listening():
+                pass
+
     assert (nobody, sender) == (401, 403)
+    assert closed.value.response.status_code == 403
 
 
 async def test_the_stream_of_a_revoked_key_ends() -> None:
