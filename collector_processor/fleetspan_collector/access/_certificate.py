@@ -79,6 +79,20 @@ def client_context(certificate: Path, private_key: Path | None) -> ssl.SSLContex
     return context
 
 
+def is_trusted_by_itself(certificate: Path, private_key: Path) -> bool:
+    """Tell whether any client that trusts nothing but this file takes the certificate.
+
+    It does when it is signed by itself, or its file holds the chain up to the root. Most
+    clients do not take a certificate alone for an authority, as `client_context` does.
+    """
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, private_key, no_password)
+    client = ssl.create_default_context(cafile=certificate)
+    client.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.check_hostname = False
+    return not _handshake(server, client)[1]
+
+
 def no_password() -> str:
     """Keep OpenSSL from asking the terminal for the password of a key."""
     return ""

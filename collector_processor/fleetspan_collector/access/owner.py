@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 from fleetspan_collector._errors import UsageError
 from fleetspan_collector.access._certificate import (
     client_context,
+    is_trusted_by_itself,
     look_at,
     no_password,
 )
@@ -124,8 +125,14 @@ class OwnerPass:
             found["OTEL_EXPORTER_OTLP_HEADERS"] = (
                 f"authorization=Bearer%20{self.sender}"
             )
-        if self.certificate:
-            found["OTEL_EXPORTER_OTLP_CERTIFICATE"] = self.certificate
+        if self.certificate and self.private_key:
+            # Else programs would refuse what they trust already, by their system's
+            # authorities or by a variable that the user has set.
+            if is_trusted_by_itself(Path(self.certificate), Path(self.private_key)):
+                found["OTEL_EXPORTER_OTLP_CERTIFICATE"] = self.certificate
+            # Shown where clients need a certificate; nobody asks for it elsewhere.
+            found["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = self.certificate
+            found["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = self.private_key
         return found
 
     @property

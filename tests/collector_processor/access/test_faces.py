@@ -29,7 +29,13 @@ from tests.collector_processor.access.keyed import (
     make_key,
 )
 from tests.collector_processor.fleet import RESOURCE, agent, traces
-from tests.collector_processor.running import command, environment, poll
+from tests.collector_processor.running import (
+    FREE_PORTS,
+    command,
+    environment,
+    poll,
+    rows_of,
+)
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
 # What a client may say of itself, and what must not count.
@@ -155,6 +161,47 @@ def test_tenant_is_the_key_s(keyed: Keyed, face: str, tenant: str) -> None:
     assert read(keyed, keyed.keys[tenant], query) == [{"Tenant": tenant}]
     assert read(keyed, keyed.keys["all"], query) == [{"Tenant": tenant}]
     assert read(keyed, keyed.keys[other], query) == []
+
+
+@pytest.mark.integration
+def test_api_shows_a_tenant_its_own(keyed: Keyed) -> None:
+    """Lists, runs by id and statements hold nothing of another tenant, whatever is tried."""
+    number = next(_numbers)
+    name, run = f"secret-{number}", f"{number:032x}"
+    body = traces([agent(number, 10, gen_ai__agent__name=name)]).SerializeToString()
+    headers = PROTOBUF | bearer(keyed.keys["b"])
+    assert (
+        keyed.collector.ask("otlp_http", "POST", "/v1/traces", body, headers)[0] == 200
+    )
+
+    def answers(key: str) -> list[tuple[int, bytes]]:
+        shown = bearer(keyed.keys[key])
+        paths = ("/api/v1/runs?wait=2", f"/api/v1/runs/{run}", "/api/v1/fleet")
+        found = [keyed.collector.ask("web", "GET", path, b"", shown) for path in paths]
+        unfiltered = (
+            "SELECT * FROM otel.otel_traces SETTINGS additional_table_filters = {}"
+        )
+        for query in (
+            "SELECT * FROM otel.runs",
+            "SELECT * FROM otel.agents",
+            unfiltered,
+            f"SELECT * FROM ({unfiltered})",
+            "SELECT * FROM merge('otel', '.*')",
+            "SELECT * FROM mergeTreeIndex('otel', 'otel_traces')",
+            "SELECT count() FROM otel.otel_traces WHERE Tenant = 'b' AND 1",
+        ):
+            path = "/api/v1/sql?format=JSONEachRow"
+            found.append(
+                keyed.collector.ask("web", "POST", path, query.encode(), shown)
+            )
+        return [(status, body) for status, _, body in found]
+
+    poll(lambda: name.encode() in answers("b")[0][1], "its own tenant sees it")
+    assert answers("b")[1][0] == 200
+    seen = answers("a")
+    assert seen[1][0] == 404
+    assert json.loads(seen[-1][1]) == {"count()": 0}
+    assert [status for status, body in seen if name.encode() in body] == []
 
 
 @pytest.mark.integration
@@ -527,6 +574,19 @@ def test_key_is_nowhere_but_with_its_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
+def test_broken_file_of_keys_stops_the_start(tmp_path: Path) -> None:
+    """A collector does not start with keys that it cannot read, and says what to do."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "keys.json").write_text("{")
+    done = command("--data", str(data), "up", *FREE_PORTS)
+    assert done.returncode != 0
+    assert "error: the file of keys" in done.stderr
+    assert "try: restore it from a copy" in done.stderr
+    assert not (data / "owner.json").exists()
+
+
+@pytest.mark.integration
 def test_everything_works_over_tls_with_certificates_of_clients(tmp_path: Path) -> None:
     """Keys and mTLS together: the user's own commands, a client, and nobody else."""
     authority, clients = Authority(tmp_path), Authority(tmp_path, "clients")
@@ -539,6 +599,26 @@ def test_everything_works_over_tls_with_certificates_of_clients(tmp_path: Path) 
     ) as collector:
         done = command("--data", str(data), "sql", "--format", "TSV", "SELECT 7")
         assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
+        done = command("--data", str(data), "doctor", "--json")
+        checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+        assert checks["round trip"]["status"] == "ok", checks
+        program = (
+            "import fleetspan\n"
+            "with fleetspan.agent('over-tls'): pass\n"
+            "fleetspan.shutdown()\n"
+        )
+        started = ("--data", str(data), "run", "--", sys.executable, "-c", program)
+        # The authority is a private one, and its certificate is not in the collector's.
+        trusts = {
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": str(authority.certificate),
+            # OpenTelemetry's exporter for Python lets these win.
+            "REQUESTS_CA_BUNDLE": "",
+            "CURL_CA_BUNDLE": "",
+        }
+        done = command(*started, **trusts)
+        assert done.returncode == 0, done.stderr
+        names = "SELECT Name FROM otel.agents WHERE Name = 'over-tls'"
+        poll(lambda: rows_of(data, names) == [{"Name": "over-tls"}], "it has arrived")
         context = authority.client(client)
         body = traces([agent(1, 10)]).SerializeToString()
         post = ("otlp_http", "POST", "/v1/traces", body)

@@ -208,6 +208,21 @@ async def test_own_commands_are_let_in(
         await asyncio.to_thread(by_grpc, ports.grpc.port)
 
 
+@pytest.mark.parametrize(("whole", "named"), [(True, True), (False, False)])
+def test_programs_trust_a_file_with_the_whole_chain(
+    authority: Authority, whole: bool, named: bool
+) -> None:
+    """A certificate that most clients would not take for an authority is not named one."""
+    pem = authority.issue("server")
+    if whole:
+        chain = pem.certificate.read_bytes() + authority.certificate.read_bytes()
+        pem.certificate.write_bytes(chain)
+    shown = OwnerPass.make(pem.certificate, pem.private_key)
+    variables = shown.otlp_variables()
+    assert ("OTEL_EXPORTER_OTLP_CERTIFICATE" in variables) == named
+    assert variables["OTEL_EXPORTER_OTLP_CLIENT_KEY"] == str(pem.private_key)
+
+
 def test_what_is_wrong_with_a_certificate_is_logged(
     authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
