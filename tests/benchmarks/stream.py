@@ -33,7 +33,8 @@ def measure(scale: Scale, folder: Path) -> Result:
     """Listen to a loaded collector, each time to one of its own."""
     found = {}
     for clients, loaded in _CASES:
-        name = f"{clients} clients" + ("" if loaded else ", no other load")
+        name = f"{clients} {'client' if clients == 1 else 'clients'}"
+        name += "" if loaded else ", no other load"
         with Collector(folder / name.replace(" ", "-")) as collector:
             found[name] = _listen(collector, clients, scale, loaded=loaded)
     return Result(

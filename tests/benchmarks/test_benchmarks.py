@@ -57,7 +57,7 @@ from tests.benchmarks._scale import TINY
         (
             "stream",
             [
-                *("0 clients", "1 clients", "100 clients"),
+                *("0 clients", "1 client", "100 clients"),
                 "100 clients, no other load",
             ],
         ),
