@@ -75,7 +75,9 @@ def test_ports_are_free_ours_or_taken(settings: Settings) -> None:
     """A foreign process on our port fails, our own collector does not."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         taken = Endpoint("127.0.0.1", holder.getsockname()[1])
-        only_grpc = replace(settings, grpc=taken, http=None, web=None)
+        only_grpc = replace(
+            settings, grpc=taken, http=None, web=None, clickhouse=None, jaeger=None
+        )
         foreign = list(check_ports(only_grpc, None))
         elsewhere = list(check_ports(only_grpc, Endpoints(otlp_grpc="127.0.0.1:1")))
         ours = list(check_ports(only_grpc, Endpoints(otlp_grpc=str(taken))))
