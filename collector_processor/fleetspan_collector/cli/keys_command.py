@@ -21,6 +21,7 @@ keys: Final = typer.Typer(help="API keys: who may send, read, write.")
 
 _SPAN: Final = re.compile(r"(\d{1,6})(s|m|h|d)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MOST_TENANT: Final = 200
 _DEFAULT: Final = [Scope.INGEST, Scope.READ]
 
 TenantOption = Annotated[
@@ -55,19 +56,14 @@ def add(
     note: Note = "",
 ) -> None:
     """Make a key. It is shown once; from the first one on every port asks for a key."""
+    _check_tenant(tenant, all_tenants)
     settings = invocation.load().settings
-    if all_tenants and tenant is not None:
-        raise UsageError(
-            "the key cannot be made",
-            because="--tenant and --all-tenants exclude each other",
-            suggestion="fleetspan keys add --all-tenants",
-        )
     file = KeyFile(settings.keys_path)
     first = not file.read()
-    whose = settings.tenant if tenant is None else tenant
+    whose = None if all_tenants else settings.tenant if tenant is None else tenant
     ends = None if expires is None else datetime.now(UTC) + _span(expires, "--expires")
     made, secret = file.add(
-        tenant=None if all_tenants else whose,
+        tenant=whose,
         scopes=scope or _DEFAULT,
         note=note,
         expires=ends,
@@ -129,6 +125,24 @@ def rotate(invocation: Invocation, key_id: OneKey, grace: Grace = "24h") -> None
     if not invocation.json:
         invocation.err.print(
             f"{old.key_id} stays in force until {ends:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def _check_tenant(tenant: str | None, all_tenants: bool) -> None:
+    if all_tenants and tenant is not None:
+        raise UsageError(
+            "the key cannot be made",
+            because="--tenant and --all-tenants exclude each other",
+            suggestion="fleetspan keys add --all-tenants",
+        )
+    if tenant is not None and not (
+        tenant.isprintable() and len(tenant) <= _MOST_TENANT
+    ):
+        raise UsageError(
+            "the key cannot be made",
+            because=f"the tenant {tenant[:40]!r} is longer than {_MOST_TENANT} characters, "
+            "or has some that cannot be printed",
+            suggestion="fleetspan keys add --tenant blue",
         )
 
 

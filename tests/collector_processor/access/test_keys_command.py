@@ -118,6 +118,8 @@ def test_revoking_and_rotating(keys: Keys) -> None:
         (("add", "--expires", "soon"), "not a time such as 90d"),
         (("add", "--tenant", "a", "--all-tenants"), "exclude each other"),
         (("add", "--scope", "everything"), "everything"),
+        (("add", "--tenant", "x" * 201), "longer than 200 characters"),
+        (("add", "--tenant", "a\nb"), "cannot be printed"),
     ],
 )
 def test_wrong_arguments_are_explained(
