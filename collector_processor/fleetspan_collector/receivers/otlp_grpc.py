@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import grpc
 import grpc.aio
 
 from .._errors import UnreachableError
+from .._grpc_listening import OPTIONS, listen
 from .._signals import Signal
 from ..access.tls import Tls
 from ._answers import Failure
@@ -111,31 +111,20 @@ class GrpcReceiver:
         Raises:
             UnreachableError: When the address cannot be listened on.
         """
-        if self.port and (because := _why_not(self.host, self.port)):
-            # gRPC would print its own complaint to stderr, and keep the reason to itself.
-            raise self._unreachable(because)
         limit_bytes = self._intake.settings.max_request_bytes
         self._server = grpc.aio.server(
-            options=(
-                # Two collectors must never share a port and split the spans.
-                ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", limit_bytes),
-                # Keep-alive pings of quiet clients are no reason to hang up on them.
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            )
+            options=(*OPTIONS, ("grpc.max_receive_message_length", limit_bytes))
         )
         self._server.add_generic_rpc_handlers((_Export(self._intake),))
         try:
-            address = f"[{self.host}]" if ":" in self.host else self.host
-            where = f"{address}:{self.port}"
-            if self._tls is None:
-                self.port = self._server.add_insecure_port(where)
-            else:
-                credentials = self._tls.grpc_credentials()
-                self.port = self._server.add_secure_port(where, credentials)
-        except RuntimeError as error:
+            self.port = listen(
+                *(self._server, self.host, self.port, self._tls),
+                purpose="OTLP gRPC",
+                flag="--grpc",
+            )
+        except UnreachableError:
             await self.stop()
-            raise self._unreachable(str(error)) from None
+            raise
         await self._server.start()
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -143,24 +132,3 @@ class GrpcReceiver:
         if self._server is not None:
             await self._server.stop(grace_s)
             self._server = None
-
-    def _unreachable(self, because: str) -> UnreachableError:
-        return UnreachableError(
-            f"cannot listen on {self.host}:{self.port} for OTLP gRPC",
-            because=because,
-            suggestion=f"fleetspan up --grpc {self.host}:0",
-        )
-
-
-def _why_not(host: str, port: int) -> str:
-    """Say why an address cannot be listened on; ``""`` when it can."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    return ""

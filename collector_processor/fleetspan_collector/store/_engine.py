@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import clickhouse_connect
@@ -180,6 +180,22 @@ class Engine:
         return self._client.query_arrow(
             sql, parameters=dict(parameters or {}), use_strings=True
         )
+
+    def blocks(
+        self, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> Generator[Sequence[Sequence[Any]]]:
+        """Run a query; its result block by block, each when the engine has it.
+
+        The connection is taken until the last block, or until this is closed; all of
+        it has to happen on one thread.
+
+        Returns:
+            Blocks as their columns; a Map is a dictionary.
+        """
+        with self._client.query_column_block_stream(
+            sql, parameters=dict(parameters or {})
+        ) as stream:
+            yield from stream
 
     def raw(
         self,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -13,10 +12,10 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from fleetspan_collector._errors import CollectorError
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.leases import Leases
 from fleetspan_collector.store.reader import StoreReader
 
 _MOST_KEPT: Final = 12
-_SECONDS: Final = 30.0
 
 
 class Rows:
@@ -29,10 +28,9 @@ class Rows:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.another()
         self.database = engine.address.database
+        self._leases = Leases(engine)
         self._lock = threading.Lock()
-        self._idle: list[tuple[str | None, Engine]] = []
         self._readers: dict[str | None, StoreReader] = {}
-        self._closed = False
 
     def of(
         self,
@@ -53,7 +51,7 @@ class Rows:
             CollectorError: When the store cannot be read.
         """
         statement = _sql.render(name, database=self.database, **tokens)
-        with self._leased(sees) as engine:
+        with self._leases.of(sees) as engine:
             try:
                 rows: list[dict[str, Any]] = engine.arrow(
                     statement, parameters
@@ -80,39 +78,11 @@ class Rows:
     def close(self) -> None:
         """Close all connections; safe to call twice."""
         with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
             readers, self._readers = self._readers, {}
-        for _, engine in idle:
-            engine.close()
+        self._leases.close()
         for reader in readers.values():
             reader.close()
         self._engine.close()
-
-    @contextlib.contextmanager
-    def _leased(self, sees: str | None) -> Generator[Engine]:
-        engine = self._take(sees)
-        try:
-            yield engine
-        except BaseException:
-            # What a failed statement left of its connection is not worth finding out.
-            engine.close()
-            raise
-        with self._lock:
-            dropped = [engine] if self._closed else []
-            if not dropped:
-                self._idle.append((sees, engine))
-                if len(self._idle) > _MOST_KEPT:
-                    dropped.append(self._idle.pop(0)[1])
-        for each in dropped:
-            each.close()
-
-    def _take(self, sees: str | None) -> Engine:
-        with self._lock:
-            for place in range(len(self._idle) - 1, -1, -1):
-                if self._idle[place][0] == sees:
-                    return self._idle.pop(place)[1]
-        return self._engine.reader(tenant=sees, seconds=_SECONDS)
 
 
 def rfc3339(nanoseconds: int | None) -> str | None:
