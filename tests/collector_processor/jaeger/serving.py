@@ -181,7 +181,9 @@ def timestamp(nanoseconds: int) -> Timestamp:
     return made
 
 
-def spans_of(messages: Iterable[TracesData]) -> list[Span]:
+def spans_of(
+    messages: Iterable[TracesData | ExportTraceServiceRequest],
+) -> list[Span]:
     """Return all spans of messages, in their order."""
     return [
         span
