@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -130,7 +129,7 @@ class Client:
         ]
 
     def dependencies(
-        self, start: datetime | None, end: datetime | None
+        self, start: Timestamp | None, end: Timestamp | None
     ) -> list[tuple[str, str, int]]:
         """Ask which service called which."""
         request = dependencies.GetDependenciesRequest(start_time=start, end_time=end)
