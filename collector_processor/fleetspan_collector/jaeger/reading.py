@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fleetspan_collector.jaeger._conditions import conditions_of
+from fleetspan_collector.jaeger._conditions import Conditions, conditions_of
 from fleetspan_collector.jaeger._questions import (
     KINDS,
     NO_SERVICE,
@@ -38,8 +38,8 @@ _MOST_HELD: Final = 8 << 20
 """Characters of spans that are held at once, so that they can be sorted."""
 _MORE_OF_A_SPAN: Final = 1000
 """What a span takes besides its texts, about, in characters."""
-_SMALLEST_SLICE_NS: Final = 60 * 1_000_000_000
-_FIRST_SLICE: Final = 256
+_SPANS_OF_FIRST_SLICE: Final = 50_000
+"""About so many are searched first; what has fewer is searched at once."""
 _GROWTH: Final = 4
 _SUMMARIES_AT_ONCE: Final = 200
 _CALLERS_BEFORE_NS: Final = 3600 * 1_000_000_000
@@ -115,7 +115,7 @@ class Reading:
         conditions = conditions_of(search)
         name = "jaeger_find_by_attributes" if search.attributes else "jaeger_find"
         latest: dict[str, int] = {}
-        for first_ns, last_ns in self._slices(search.when):
+        for first_ns, last_ns in self._slices(search.when, conditions):
             rows = self._rows(
                 name,
                 {
@@ -255,7 +255,7 @@ class Reading:
             Caller, called and number of calls, sorted.
         """
         first_ns = when.first_ns or 0
-        last_ns = _LAST_NS if when.last_ns is None else when.last_ns
+        last_ns = _or_end(when.last_ns)
         # Callers may have begun before those that they call.
         callers_from_ns = max(first_ns - _CALLERS_BEFORE_NS, 0)
         (row,) = self._rows(
@@ -273,17 +273,28 @@ class Reading:
         )
         return [(row["parent"], row["child"], row["calls"]) for row in rows]
 
-    def _slices(self, when: Interval) -> Iterator[tuple[int, int]]:
+    def _slices(
+        self, when: Interval, conditions: Conditions
+    ) -> Iterator[tuple[int, int]]:
         """Cut an interval into slices, the newest and smallest first.
 
         A search that finds enough in the newest slices does not read the others.
         """
-        first_ns, last_ns = when.first_ns, when.last_ns
-        if first_ns is None or last_ns is None:
+        first_ns, last_ns = when.first_ns or 0, _or_end(when.last_ns)
+        estimated = self._rows(
+            "jaeger_estimate",
+            {**conditions.values, "first_ns": first_ns, "last_ns": last_ns},
+            spans=conditions.spans,
+        )
+        spans = sum(row["rows"] for row in estimated)
+        if spans <= _SPANS_OF_FIRST_SLICE:
+            yield first_ns, last_ns
+            return
+        if when.first_ns is None or when.last_ns is None:
             (row,) = self._rows("jaeger_interval", {})
-            first_ns = row["first_ns"] if first_ns is None else first_ns
-            last_ns = row["last_ns"] if last_ns is None else last_ns
-        width_ns = max((last_ns - first_ns) // _FIRST_SLICE, _SMALLEST_SLICE_NS)
+            first_ns = max(first_ns, row["first_ns"])
+            last_ns = min(last_ns, row["last_ns"])
+        width_ns = (last_ns - first_ns) * _SPANS_OF_FIRST_SLICE // spans + 1
         while last_ns >= first_ns:
             begin_ns = max(first_ns, last_ns - width_ns + 1)
             yield begin_ns, last_ns
@@ -308,6 +319,10 @@ class Reading:
 def _meet(interval: Interval, first_ns: int, last_ns: int) -> bool:
     ends_before = interval.last_ns is not None and interval.last_ns < first_ns
     return not ends_before and (interval.first_ns or 0) <= last_ns
+
+
+def _or_end(last_ns: int | None) -> int:
+    return _LAST_NS if last_ns is None else last_ns
 
 
 def _within(found: Sequence[Found]) -> dict[str, Any]:

@@ -124,6 +124,7 @@ class _Calls(grpc.GenericRpcHandler):
         began_s = time.monotonic()
         # What it stays when the client goes away.
         code = grpc.StatusCode.CANCELLED
+        refusal = None
         try:
             sees = self._sees(context)
             async with asyncio.timeout(_LONGEST_CALL_S):
@@ -135,11 +136,13 @@ class _Calls(grpc.GenericRpcHandler):
         except Exception as error:  # noqa: BLE001 - every error is an answer
             refusal = _refusal_of(error, name)
             code = refusal.code
-            await context.abort(code, refusal.details)
         finally:
+            # Before the client is told, so that it is counted when that hears of it.
             self._sources.metrics.calls.labels(name, code.name).inc()
             took_s = time.monotonic() - began_s
             self._sources.metrics.seconds.labels(name).observe(took_s)
+        if refusal is not None:
+            await context.abort(refusal.code, refusal.details)
 
     async def _answer(
         self, method: Method, body: bytes, sees: str | None, settled: bool, send: Send

@@ -253,11 +253,15 @@ class Served:
         """Return a metric; 0 when nothing was counted."""
         return self.registry.get_sample_value(name, labels) or 0
 
+    def stop(self) -> None:
+        """Stop serving, at once."""
+        self._run(self._server.stop(0.0))
+
     def close(self) -> None:
         """Stop it; the store stays open."""
         for client in self._clients:
             client.close()
-        self._run(self._server.stop(1.0))
+        self.stop()
         self._leases.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

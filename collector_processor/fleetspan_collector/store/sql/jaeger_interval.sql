@@ -1,4 +1,4 @@
--- When the first and the last span of the store began.
+-- When the first and the last span began.
 -- returns: first_ns, last_ns Int64; 0 when there is none
 SELECT
     toUnixTimestamp64Nano(min(Timestamp)) AS first_ns,
