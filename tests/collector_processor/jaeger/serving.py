@@ -201,12 +201,14 @@ class Served:
         registry: Where the interface counts.
         waits: What each call waited for: whether for derived rows.
         settled: What waiting says.
+        key: A key for it, where a test needs one.
     """
 
     def __init__(self, store: Embedded, gate: Gate | None, tls: Tls | None) -> None:
         self.store = store
         self.registry = CollectorRegistry()
         self.waits: list[bool] = []
+        self.key = ""
         self.settled = True
         self._clients: list[Client] = []
         self._loop = asyncio.new_event_loop()
