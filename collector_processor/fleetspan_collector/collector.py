@@ -14,7 +14,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict
 from datetime import datetime
@@ -24,6 +24,7 @@ import prometheus_client
 
 from fleetspan_collector._errors import UsageError
 from fleetspan_collector._opening import open_store
+from fleetspan_collector._signals import Submission
 from fleetspan_collector.access.key_gate import KeyGate, load_gate
 from fleetspan_collector.access.metrics import AccessMetrics
 from fleetspan_collector.access.owner import OwnerPass
@@ -40,6 +41,7 @@ from fleetspan_collector.config import Endpoint, Endpoints, Settings
 from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.derive.reprice import reprice
+from fleetspan_collector.forward import Forwarders
 from fleetspan_collector.ingest.budget import Budget
 from fleetspan_collector.ingest.foreign import ForeignRows
 from fleetspan_collector.ingest.metrics import IngestMetrics
@@ -109,12 +111,17 @@ class Backstage(ExitStack):
             self.callback(self.live.close)
             self.prices = PriceBook.load(settings.price_override_file)
             self.engine = self._closing(open_store(settings))
+            self.forwarders = Forwarders(settings, registry)
+            self.callback(self.forwarders.stop)
             self.journal = self.enter_context(
                 Journal(
                     settings.data / "journal",
                     settings=_journal_settings(settings),
                     metrics=JournalMetrics(registry),
-                    observer=self.live.durable,
+                    observer=self._durable,
+                    keeper=self.forwarders.keep,
+                    refusal=self.forwarders.refusal,
+                    after=self.forwarders.newest,
                 )
             )
             self.dirty = DirtyRuns()
@@ -156,6 +163,11 @@ class Backstage(ExitStack):
         )
         self.callback(analyst.stop)
         return analyst
+
+    def _durable(self, requests: Sequence[Submission], received_ns: int) -> None:
+        """The journal tells of what is durable now."""
+        self.live.durable(requests, received_ns)
+        self.forwarders.news()
 
     def _mark(self, runs: Iterable[tuple[str, str, int]]) -> None:
         """Whoever derives tells of runs that have changed."""
@@ -209,6 +221,7 @@ class Collector:
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
             backstage.foreign.start()
+            backstage.forwarders.start(backstage.journal)
             backstage.analyst.start()
             clickhouse = await self._start_clickhouse(backstage, opening)
             housekeeping = asyncio.create_task(self._keep_house(backstage))
@@ -239,6 +252,7 @@ class Collector:
             await asyncio.sleep(_HOUSEKEEPING_S)
             try:
                 await asyncio.to_thread(backstage.derivation.find_dead)
+                await asyncio.to_thread(backstage.forwarders.tidy)
                 if rounds % _ROUNDS_PER_CAP_CHECK == 0:
                     cap = self._settings.store_cap_bytes
                     await asyncio.to_thread(enforce_cap, backstage.engine, cap)
@@ -368,6 +382,7 @@ class Collector:
                 hosts=_served_names(self._settings),
                 gate=self._gate,
                 live=backstage.live,
+                lags=backstage.forwarders.lags,
                 access_metrics=self._access_metrics,
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from fleetspan_collector._errors import Refused
@@ -25,6 +26,7 @@ class Admission:
         settings: The bounds.
         shelf: How much is on the disk.
         metrics: Where refusals are counted.
+        refusal: Says why else nothing may come in; ``None`` for no reason.
     """
 
     def __init__(
@@ -34,12 +36,16 @@ class Admission:
         settings: JournalSettings,
         shelf: Shelf,
         metrics: JournalMetrics,
+        refusal: Callable[[], str | None] | None = None,
     ) -> None:
         self.lock = threading.Lock()
         self._directory = directory
         self._settings = settings
         self._shelf = shelf
         self._metrics = metrics
+        self._others = refusal
+        self._others_say: str | None = None
+        self._others_at_s = -_CHECK_S
         self._waiting_bytes = 0
         self._waiting_requests = 0
         self.closed = False
@@ -73,6 +79,7 @@ class Admission:
                 f"the journal would hold {total} bytes, at most {settings.max_bytes}",
             )
         self._check_floor()
+        self._check_others()
         self._waiting_bytes += size
         self._waiting_requests += 1
 
@@ -94,6 +101,16 @@ class Admission:
         """Count a refusal and return it."""
         self._metrics.refused.labels(reason).inc()
         return Refused(reason, message, retry_after_s=1.0)
+
+    def _check_others(self) -> None:
+        if self._others is None:
+            return
+        now_s = time.monotonic()
+        if now_s >= self._others_at_s + _CHECK_S:
+            self._others_at_s = now_s
+            self._others_say = self._others()
+        if self._others_say is not None:
+            raise self.refusal("forwarding", self._others_say)
 
     def _check_floor(self) -> None:
         floor = self._settings.min_free_bytes

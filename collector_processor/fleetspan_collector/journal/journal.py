@@ -7,7 +7,7 @@ import concurrent.futures
 import os
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,7 @@ from fleetspan_collector.journal.metrics import JournalMetrics
 from fleetspan_collector.journal.quarantine import Quarantine, without_records
 from fleetspan_collector.journal.record import RECORD_ID_BYTES
 from fleetspan_collector.journal.recovery import FULL_DISK, Recovery, RecoveryReport
-from fleetspan_collector.journal.segment import Segment
+from fleetspan_collector.journal.segment import OPEN_SUFFIX, Segment
 from fleetspan_collector.journal.settings import JournalSettings
 
 _MAX_TENANT_BYTES: Final = 1024
@@ -48,6 +48,9 @@ class Journal:
         settings: Its bounds; ``None`` for the defaults.
         metrics: Where it counts; ``None`` for a registry of its own.
         observer: Told, in the writer's thread, of what is durable now.
+        keeper: Asked to take a segment that would be deleted; says whether it did.
+        refusal: Says why nothing more may come in; ``None`` while there is room.
+        after: New segments are named after this batch id, too.
 
     Attributes:
         recovery: What was found when it was opened.
@@ -64,9 +67,14 @@ class Journal:
         settings: JournalSettings | None = None,
         metrics: JournalMetrics | None = None,
         observer: Observer | None = None,
+        keeper: Callable[[Segment], bool] | None = None,
+        refusal: Callable[[], str | None] | None = None,
+        after: str = "",
     ) -> None:
+        self._keeper = keeper
         self._settings = settings = settings or JournalSettings()
         self._metrics = metrics = metrics or JournalMetrics()
+        self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.quarantine = Quarantine(
             directory / "quarantine",
@@ -77,9 +85,13 @@ class Journal:
         self._log = IdLog(directory / "dedup", window_s=settings.dedup_window_s)
         self._log_lock = threading.Lock()
         self._shelf = Shelf(metrics)
-        batch_ids = BatchIds(self._recover(directory))
+        batch_ids = BatchIds(max(self._recover(directory), after))
         self._admission = Admission(
-            directory, settings=settings, shelf=self._shelf, metrics=metrics
+            directory,
+            settings=settings,
+            shelf=self._shelf,
+            metrics=metrics,
+            refusal=refusal,
         )
         self._writer = Writer(
             directory,
@@ -178,7 +190,8 @@ class Journal:
         with self._log_lock:
             if age_s <= self._settings.dedup_window_s:
                 self._append_log(logged)
-            segment.path.unlink(missing_ok=True)
+            if self._keeper is None or not self._keeper(segment):
+                segment.path.unlink(missing_ok=True)
             self._shelf.remove(segment.batch_id)
             self._reserve.hold()
 
@@ -198,6 +211,10 @@ class Journal:
         )
         self._shelf.replace(left)
         return left
+
+    def path_of(self, signal: Signal, batch_id: str) -> Path:
+        """Return where an open segment is; it moves when it is sealed."""
+        return self._directory / signal.value / (batch_id + OPEN_SUFFIX)
 
     def state(self) -> JournalState:
         """Return what a scheduler needs to know."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +29,25 @@ _BUILD_S: Final = 3600
 _STOP_S: Final = 30.0
 
 
+def download(into: Path) -> Path:
+    """Download the source, and return where Go keeps it.
+
+    Args:
+        into: A folder that is not part of a Go module.
+
+    Raises:
+        subprocess.CalledProcessError: When Go or its module proxy fails.
+    """
+    downloaded = subprocess.run(
+        ["go", "mod", "download", "-json", f"{MODULE}@{VERSION}"],
+        cwd=into,
+        capture_output=True,
+        check=True,
+        timeout=_BUILD_S,
+    )
+    return Path(json.loads(downloaded.stdout)["Dir"])
+
+
 def build(into: Path) -> Path:
     """Build the program.
 
@@ -42,21 +60,10 @@ def build(into: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: When Go or its module proxy fails.
     """
-    go = shutil.which("go")
-    if go is None:
-        raise FileNotFoundError("go")
-    downloaded = subprocess.run(
-        [go, "mod", "download", "-json", f"{MODULE}@{VERSION}"],
-        cwd=into,
-        capture_output=True,
-        check=True,
-        timeout=_BUILD_S,
-    )
-    source = json.loads(downloaded.stdout)["Dir"]
     program = into / "jaeger"
     subprocess.run(
-        ["nice", "-n", "10", go, "build", "-o", str(program), "./cmd/jaeger"],
-        cwd=source,
+        ["nice", "-n", "10", "go", "build", "-o", str(program), "./cmd/jaeger"],
+        cwd=download(into),
         check=True,
         timeout=_BUILD_S,
     )
