@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -187,7 +188,7 @@ class Forwarders:
             )
         for signal in SIGNALS:
             held = self._kept.listed(signal) if each.wants(signal) else []
-            for older, newer in zip(held, held[1:], strict=False):
+            for older, newer in itertools.pairwise(held):
                 if excess <= 0:
                     return
                 if older.batch_id >= each.position.of(signal).batch_id:
