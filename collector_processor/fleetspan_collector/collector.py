@@ -47,6 +47,7 @@ from fleetspan_collector.ingest.foreign import ForeignRows
 from fleetspan_collector.ingest.metrics import IngestMetrics
 from fleetspan_collector.ingest.pipeline import Pipeline
 from fleetspan_collector.ingest.raw_writer import RawWriter
+from fleetspan_collector.jaeger import JaegerMetrics, JaegerServer, JaegerSources
 from fleetspan_collector.journal import (
     DataLock,
     Journal,
@@ -74,6 +75,7 @@ from fleetspan_collector.redact import (
 from fleetspan_collector.snapshots.taking import Taking
 from fleetspan_collector.store._engine import Engine, decoder
 from fleetspan_collector.store.cap import enforce_cap
+from fleetspan_collector.store.leases import Leases
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
 from fleetspan_collector.web.api.rows import Rows
 from fleetspan_collector.web.app import Sources, create_app
@@ -224,11 +226,18 @@ class Collector:
             backstage.forwarders.start(backstage.journal)
             backstage.analyst.start()
             clickhouse = await self._start_clickhouse(backstage, opening)
+            jaeger = await self._start_jaeger(backstage, opening)
             housekeeping = asyncio.create_task(self._keep_house(backstage))
             opening.callback(housekeeping.cancel)
             grpc, http = await self._start_receivers(backstage.journal, opening)
             self._open = opening.pop_all()
-        return Endpoints(otlp_grpc=grpc, otlp_http=http, web=web, clickhouse=clickhouse)
+        return Endpoints(
+            otlp_grpc=grpc,
+            otlp_http=http,
+            web=web,
+            clickhouse=clickhouse,
+            jaeger=jaeger,
+        )
 
     def _let_owner_in(self, opening: AsyncExitStack) -> KeyGate:
         """Open the gate to keys, and to the commands of this user."""
@@ -347,6 +356,30 @@ class Collector:
             tls=self._tls,
             purpose="the ClickHouse interface",
             flag="--clickhouse",
+        )
+        await server.start()
+        opening.push_async_callback(server.stop, _GRACE_S)
+        return _shown(endpoint, server.port)
+
+    async def _start_jaeger(
+        self, backstage: Backstage, opening: AsyncExitStack
+    ) -> str | None:
+        endpoint = self._settings.jaeger
+        if endpoint is None:
+            return None
+        leases = await asyncio.to_thread(Leases, backstage.engine)
+        opening.callback(leases.close)
+        server = JaegerServer(
+            JaegerSources(
+                leases=leases,
+                gate=self._gate,
+                caught_up=functools.partial(_caught_up, backstage),
+                metrics=JaegerMetrics(self._registry),
+                access_metrics=self._access_metrics,
+            ),
+            endpoint.host,
+            endpoint.port,
+            tls=self._tls,
         )
         await server.start()
         opening.push_async_callback(server.stop, _GRACE_S)

@@ -91,5 +91,7 @@ def fleet() -> list[RunDetail]:
     return [
         make_run("aaa111", agents, errors=2, unpriced_calls=2),
         make_run("aaa222", [make_agent("solo")], status="running", started_at=later),
-        make_run("bbb333", [make_agent("old")], started_at="2025-12-31T00:00:00Z"),
+        make_run(
+            "bbb333", [make_agent("old")], started_at="2025-12-31T00:00:00.000000Z"
+        ),
     ]

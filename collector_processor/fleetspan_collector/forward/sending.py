@@ -111,7 +111,7 @@ class _OverGrpc:
         else:
             self._channel = grpc.insecure_channel(target, options)
         # Without (de)serialisers a message stays the bytes that it is.
-        self._calls = {
+        self._calls: dict[Signal, Any] = {
             signal: self._channel.unary_unary(method)
             for signal, method in _METHODS.items()
         }
@@ -247,7 +247,8 @@ def _of_grpc_error(error: grpc.RpcError) -> Sent:
 
 
 def _retry_info(error: grpc.RpcError) -> float | None:
-    for key, value in error.trailing_metadata() or ():
+    trailing: Any = error.trailing_metadata() or ()
+    for key, value in trailing:
         if key != "grpc-status-details-bin":
             continue
         try:

@@ -25,6 +25,8 @@ _PARTS: Final = (
     "exemplars",
     "invocation_parts",
     "origin_columns",
+    # Has run_columns in it, so it is put in first.
+    "page_run_columns",
     "run_columns",
 )
 """Pieces that several statements share: ``@NAME@`` stands for ``sql/_NAME.sql``."""

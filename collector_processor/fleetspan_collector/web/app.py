@@ -39,7 +39,7 @@ from fleetspan_collector.web.api.routes import (
     Api,
     api_router,
 )
-from fleetspan_collector.web.api.rows import Rows
+from fleetspan_collector.web.api.rows import ReadsRows
 from fleetspan_collector.web.page_routes import page_routes
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Sources:
             allows any (only sensible behind ``--insecure``).
     """
 
-    rows: Rows
+    rows: ReadsRows
     registry: prometheus_client.CollectorRegistry
     caught_up: CaughtUp
     unready: Callable[[], Awaitable[Mapping[str, str]]]

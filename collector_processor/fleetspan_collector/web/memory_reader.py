@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import cast
+from datetime import UTC, datetime
+from typing import Any, cast
 
 from fleetspan_collector._errors import CollectorError
 from fleetspan_collector.store.rows import RunDetail, RunRow
@@ -63,6 +63,52 @@ class MemoryReader:
 
     def close(self) -> None:
         """Let go of nothing."""
+
+
+class MemoryRows:
+    """Gives the API a `MemoryReader` in place of a store: runs, and nothing said of them.
+
+    Args:
+        reader: The runs.
+    """
+
+    def __init__(self, reader: MemoryReader) -> None:
+        self._reader = reader
+
+    def of(
+        self,
+        sees: str | None,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        **tokens: str,
+    ) -> list[dict[str, Any]]:
+        """Return rows of ``page_runs``, newest first; of other statements none."""
+        asked = parameters or {}
+        if name != "page_runs":
+            return []
+        since_ns = asked["since"]
+        since = datetime.fromtimestamp(since_ns / 1e9, UTC) if since_ns else None
+        found = self._reader.runs(since=since, limit=asked["limit"])
+        return [_page_row(run) for run in found]
+
+    def reader(self, sees: str | None) -> MemoryReader:
+        """Return the reader."""
+        return self._reader
+
+
+def _page_row(run: RunRow) -> dict[str, Any]:
+    started = datetime.fromisoformat(run["started_at"] or "1970-01-01T00:00:00Z")
+    start_ns = int(started.timestamp()) * 1_000_000_000
+    known = ("group_key", "trace_id", "service", "project", "environment", "user")
+    return {
+        **run,
+        **dict.fromkeys(known, ""),
+        "start_ns": start_ns,
+        "ended_ns": None,
+        "activity_ns": start_ns,
+        "bucket_s": start_ns // 1_000_000_000,
+        "sort_value": start_ns,
+    }
 
 
 def _run_row(run: RunDetail) -> dict[str, object]:

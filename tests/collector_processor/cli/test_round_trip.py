@@ -31,7 +31,7 @@ from fleetspan_collector.receivers import (
 )
 from fleetspan_collector.store.migrate import latest_generation
 from fleetspan_collector.web.app import Sources, create_app
-from fleetspan_collector.web.memory_reader import MemoryReader
+from fleetspan_collector.web.memory_reader import MemoryReader, MemoryRows
 
 
 class SinkReader(MemoryReader):
@@ -85,7 +85,7 @@ async def collecting(
 
     known = latest_generation() if generation is None else generation
     sources = Sources(
-        reader=SinkReader(kept, known),
+        rows=MemoryRows(SinkReader(kept, known)),
         registry=registry,
         caught_up=caught_up,
         unready=unready,

@@ -28,7 +28,7 @@ from fleetspan_collector.journal.lock import DataLock
 from fleetspan_collector.receivers.http_server import HttpServer
 from fleetspan_collector.store.rows import RunDetail
 from fleetspan_collector.web.app import Sources, create_app
-from fleetspan_collector.web.memory_reader import MemoryReader
+from fleetspan_collector.web.memory_reader import MemoryReader, MemoryRows
 
 STATEMENT = "SELECT 'ü' FORMAT Null"
 
@@ -53,7 +53,7 @@ async def web(reader: MemoryReader) -> AsyncIterator[str]:
 
     registry = prometheus_client.CollectorRegistry()
     sources = Sources(
-        reader=reader, registry=registry, caught_up=caught_up, unready=unready
+        rows=MemoryRows(reader), registry=registry, caught_up=caught_up, unready=unready
     )
     server = HttpServer(create_app(sources), "127.0.0.1", 0)
     await server.start()

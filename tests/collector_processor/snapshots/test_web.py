@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from fleetspan_collector.web.app import Sources, create_app
 from fleetspan_collector.web.lookup import RunNotFoundError
-from fleetspan_collector.web.memory_reader import MemoryReader
+from fleetspan_collector.web.memory_reader import MemoryReader, MemoryRows
 
 
 def _client(take: Any) -> TestClient:
@@ -22,7 +22,7 @@ def _client(take: Any) -> TestClient:
         return {}
 
     sources = Sources(
-        reader=MemoryReader(),
+        rows=MemoryRows(MemoryReader()),
         registry=prometheus_client.CollectorRegistry(),
         caught_up=caught_up,
         unready=unready,

@@ -13,7 +13,7 @@ import pytest
 from fleetspan_collector.receivers.http_server import HttpServer
 from fleetspan_collector.store.rows import RunDetail
 from fleetspan_collector.web.app import Sources, create_app
-from fleetspan_collector.web.memory_reader import MemoryReader
+from fleetspan_collector.web.memory_reader import MemoryReader, MemoryRows
 
 
 class Answer:
@@ -77,7 +77,7 @@ async def serving(
     registry = prometheus_client.CollectorRegistry()
     prometheus_client.Counter("fleetspan_things", "Things.", registry=registry).inc(3)
     sources = Sources(
-        reader=reader, registry=registry, caught_up=caught_up, unready=unready
+        rows=MemoryRows(reader), registry=registry, caught_up=caught_up, unready=unready
     )
     server = HttpServer(
         create_app(sources), "127.0.0.1", 0, purpose="the web port", flag="--web"

@@ -7,17 +7,7 @@
 -- returns: as show_runs, and group_key, trace_id, ended_ns, activity_ns, service, project,
 --          environment, user, tenant, bucket_s, sort_value
 SELECT
-@run_columns@,
-    GroupKey AS group_key,
-    TraceId AS trace_id,
-    if(EndTime IS NULL, NULL, toUnixTimestamp64Nano(EndTime)) AS ended_ns,
-    toUnixTimestamp64Nano(LastActivity) AS activity_ns,
-    toString(Service) AS service,
-    toString(Project) AS project,
-    toString(Environment) AS environment,
-    User AS user,
-    toString(Tenant) AS tenant,
-    toUnixTimestamp(Bucket) AS bucket_s,
+@page_run_columns@,
     @sort@ AS sort_value
 FROM @database@.runs
 WHERE ({since:Int64} = 0 OR LastActivity >= fromUnixTimestamp64Nano({since:Int64}))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fleetspan_collector._errors import UsageError
-from fleetspan_collector.web.api.rows import Rows, rfc3339
+from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 
 _AGENTS: Final = (
-    "LEFT JOIN (SELECT RunId, AgentId, any(Name) AS AgentName FROM @database@.agents"
+    "LEFT JOIN (SELECT RunId, AgentId, any(Name) AS AgentName FROM agents"
     " WHERE Bucket BETWEEN toDateTime({since:Int64}) - INTERVAL 31 DAY"
     " AND toDateTime({until:Int64}) GROUP BY RunId, AgentId) AS named"
     " ON named.RunId = calls.RunId AND named.AgentId = calls.AgentId"
@@ -33,7 +33,7 @@ _OTHERS: Final = "(others)"
 
 
 def cost(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     *,
     by: str,
@@ -75,7 +75,7 @@ def cost(
         "page_cost",
         {"since": since_s, "until": until_s, "bin": width_s},
         by=expression,
-        join=join.replace("@database@", rows.database),
+        join=join,
     )
     return {
         "since": rfc3339(since_s * 1_000_000_000),

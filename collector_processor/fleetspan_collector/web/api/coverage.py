@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import prometheus_client
 
-from fleetspan_collector.web.api.rows import Rows
+from fleetspan_collector.web.api.rows import ReadsRows
 
 Lags = Callable[[], Sequence[Mapping[str, Any]]]
 """Says how far behind each destination is, as `documents.Lag`."""
@@ -27,7 +27,7 @@ FACETS: Final = tuple(_FACETS)
 
 
 def coverage(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     since_s: int,
     registry: prometheus_client.CollectorRegistry,
@@ -62,7 +62,7 @@ def coverage(
 
 
 def facet(
-    rows: Rows, sees: str | None, field: str, since_s: int, prefix: str, limit: int
+    rows: ReadsRows, sees: str | None, field: str, since_s: int, prefix: str, limit: int
 ) -> dict[str, Any]:
     """Return the document of the values of a field.
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from fleetspan_collector.web.api.lists import FindingFilter, worst_findings
-from fleetspan_collector.web.api.rows import Rows, rfc3339
+from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 from fleetspan_collector.web.api.runs import RunFilter, list_runs
 
 _MINUTES: Final = 60
@@ -19,7 +19,7 @@ _MEDIUM: Final = 2
 _RANKS: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
 
 
-def fleet(rows: Rows, sees: str | None, limit: int) -> dict[str, Any]:
+def fleet(rows: ReadsRows, sees: str | None, limit: int) -> dict[str, Any]:
     """Return the document of agents at work, and of the last hour."""
     now_s = time.time()
     found = rows.of(sees, "page_workers", {"limit": limit})
@@ -44,7 +44,7 @@ def fleet(rows: Rows, sees: str | None, limit: int) -> dict[str, Any]:
 
 
 def attention(
-    rows: Rows, sees: str | None, coverage: Mapping[str, Any]
+    rows: ReadsRows, sees: str | None, coverage: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the document of what needs attention, worst first.
 

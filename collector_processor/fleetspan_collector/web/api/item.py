@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from fleetspan_collector._errors import UsageError
-from fleetspan_collector.web.api.rows import Rows, rfc3339
+from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 from fleetspan_collector.web.api.runs import bounds_of
 
 _TABLES: Final = {
@@ -30,7 +30,7 @@ class ItemNotFoundError(UsageError):
 
 
 def item(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     run: Mapping[str, Any],
     kind: str,

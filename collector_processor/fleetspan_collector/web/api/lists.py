@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fleetspan_collector.processors.finding import Severity
 from fleetspan_collector.web.api.cursor import read_cursor, write_cursor
-from fleetspan_collector.web.api.rows import Rows, rfc3339
+from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 
 _SEVERITIES: Final = tuple(Severity)
 _NEWEST: Final = "at_ns DESC, finding_id DESC"
@@ -35,7 +35,11 @@ class FindingFilter:
 
 
 def list_findings(
-    rows: Rows, sees: str | None, wanted: FindingFilter, cursor: str | None, limit: int
+    rows: ReadsRows,
+    sees: str | None,
+    wanted: FindingFilter,
+    cursor: str | None,
+    limit: int,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return findings, newest first, and where the next part begins.
 
@@ -52,7 +56,7 @@ def list_findings(
 
 
 def worst_findings(
-    rows: Rows, sees: str | None, wanted: FindingFilter, limit: int
+    rows: ReadsRows, sees: str | None, wanted: FindingFilter, limit: int
 ) -> list[dict[str, Any]]:
     """Return findings, the worst first."""
     found = _findings(rows, sees, wanted, None, limit, _WORST)
@@ -60,7 +64,7 @@ def worst_findings(
 
 
 def _findings(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     wanted: FindingFilter,
     place: tuple[Any, ...] | None,
@@ -112,7 +116,7 @@ def finding_document(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_sessions(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     wanted: Mapping[str, str | int],
     cursor: str | None,

@@ -38,7 +38,7 @@ from fleetspan_collector.web.api.parameters import (
     nanoseconds,
     rank,
 )
-from fleetspan_collector.web.api.rows import Rows
+from fleetspan_collector.web.api.rows import ReadsRows
 from fleetspan_collector.web.api.runs import SORTS, RunFilter, list_runs, one_run
 from fleetspan_collector.web.api.timeline import MOST_ROWS, timeline
 from fleetspan_collector.web.lookup import find_run
@@ -80,7 +80,7 @@ class Api:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: ReadsRows,
         caught_up: CaughtUp,
         registry: prometheus_client.CollectorRegistry,
         gate: Gate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -14,8 +14,27 @@ from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
 from fleetspan_collector.store.leases import Leases
 from fleetspan_collector.store.reader import StoreReader
+from fleetspan_collector.web.lookup import Reader
 
 _MOST_KEPT: Final = 12
+
+
+class ReadsRows(Protocol):
+    """Reads rows of the page's statements; `Rows` is one. Methods block."""
+
+    def of(
+        self,
+        sees: str | None,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        **tokens: str,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a statement, of what somebody may see."""
+        ...
+
+    def reader(self, sees: str | None) -> Reader:
+        """Return what reads runs and plain statements for somebody."""
+        ...
 
 
 class Rows:
@@ -27,7 +46,7 @@ class Rows:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.another()
-        self.database = engine.address.database
+        self._database = engine.address.database
         self._leases = Leases(engine)
         self._lock = threading.Lock()
         self._readers: dict[str | None, StoreReader] = {}
@@ -50,7 +69,7 @@ class Rows:
         Raises:
             CollectorError: When the store cannot be read.
         """
-        statement = _sql.render(name, database=self.database, **tokens)
+        statement = _sql.render(name, database=self._database, **tokens)
         with self._leases.of(sees) as engine:
             try:
                 rows: list[dict[str, Any]] = engine.arrow(

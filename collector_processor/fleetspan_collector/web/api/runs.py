@@ -9,7 +9,7 @@ from typing import Any, Final
 from fleetspan_collector.processors.finding import Severity
 from fleetspan_collector.store.reader import run_row
 from fleetspan_collector.web.api.cursor import read_cursor, write_cursor
-from fleetspan_collector.web.api.rows import Rows, rfc3339
+from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 
 _TOKENS: Final = "InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens"
 # What may be sorted by: an expression that is never NULL, and its type.
@@ -60,7 +60,7 @@ class RunFilter:
 
 
 def list_runs(
-    rows: Rows, sees: str | None, wanted: RunFilter, cursor: str | None, limit: int
+    rows: ReadsRows, sees: str | None, wanted: RunFilter, cursor: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return runs as documents, and where the next part begins.
 
@@ -105,7 +105,7 @@ def list_runs(
 
 
 def run_documents(
-    rows: Rows, sees: str | None, found: Sequence[Mapping[str, Any]]
+    rows: ReadsRows, sees: str | None, found: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Make documents of rows of ``page_runs``, with what processors say of them."""
     if not found:
@@ -126,7 +126,7 @@ def run_documents(
     return [_document(row, extras.get(row["run_id"], {})) for row in found]
 
 
-def one_run(rows: Rows, sees: str | None, run_id: str) -> dict[str, Any] | None:
+def one_run(rows: ReadsRows, sees: str | None, run_id: str) -> dict[str, Any] | None:
     """Return the row of one run with its bounds; ``None`` when there is none."""
     found = rows.of(sees, "page_run", {"run_id": run_id})
     return found[0] if found else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fleetspan_collector.web.api.rows import Rows, rfc3339
+from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 from fleetspan_collector.web.api.runs import bounds_of, run_documents
 
 MOST_ROWS: Final = 100_000
@@ -40,7 +40,7 @@ class _Row:
 
 
 def timeline(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     run: Mapping[str, Any],
     *,
@@ -75,7 +75,9 @@ def timeline(
     }
 
 
-def _read(rows: Rows, sees: str | None, parameters: Mapping[str, Any]) -> list[_Row]:
+def _read(
+    rows: ReadsRows, sees: str | None, parameters: Mapping[str, Any]
+) -> list[_Row]:
     agents = rows.of(sees, "page_agents", parameters)
     by_agent: dict[str, _Row] = {}
     for row in agents:
@@ -167,7 +169,7 @@ def _done(row: _Row, agent_id: str, agents: Mapping[str, _Row]) -> _Row:
 
 
 def _other_spans(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     parameters: Mapping[str, Any],
     traces: list[str],
@@ -229,7 +231,7 @@ def _other_spans(
 
 
 def _ordered(found: list[_Row]) -> list[_Row]:
-    """Rows in the order of a walk through the tree; siblings by start."""
+    """ReadsRows in the order of a walk through the tree; siblings by start."""
     found.sort(key=lambda row: (row.start_ns, row.kind != "agent", row.id))
     roots = []
     for row in found:
@@ -263,7 +265,7 @@ def _walk(roots: list[_Row], first: int = 0) -> list[_Row]:
 
 
 def _path(
-    rows: Rows,
+    rows: ReadsRows,
     sees: str | None,
     parameters: Mapping[str, Any],
     ordered: list[_Row],
