@@ -110,7 +110,10 @@ class OwnerSource:
         known = RunRow.__annotations__
         return cast(
             "list[RunRow]",
-            [{name: run[name] for name in known} for run in document["runs"]],
+            [
+                {name: value for name, value in run.items() if name in known}
+                for run in document["runs"]
+            ],
         )
 
     def run(self, run_id: str) -> RunDetail:

@@ -21,12 +21,14 @@ PORTS = (
     *("--grpc=off", "--http=127.0.0.1:0", "--web=127.0.0.1:0"),
     *("--clickhouse=off", "--jaeger=127.0.0.1:0"),
 )
+# The spans are of a fixed day, which must not have expired.
+FOR_EVER = "--set=retention_traces_days=0"
 
 
 @pytest.fixture
 def collector(tmp_path: Path) -> Generator[Collector]:
     """A collector that serves Jaeger's interface."""
-    with Collector(tmp_path / "data", ports=PORTS) as started:
+    with Collector(tmp_path / "data", FOR_EVER, ports=PORTS) as started:
         yield started
 
 
@@ -57,7 +59,7 @@ def test_tenants(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     keys = {tenant: make_key(data, tenant) for tenant in ("a", "b")}
-    with KeyedCollector(data, ports=PORTS) as started:
+    with KeyedCollector(data, FOR_EVER, ports=PORTS) as started:
         for number, (tenant, key) in enumerate(keys.items(), 1):
             body = one(number, service=tenant).SerializeToString()
             media = {"content-type": "application/x-protobuf"}
