@@ -153,7 +153,7 @@ class Forwarders:
 
     def _waiting_bytes(self, each: DestinationQueue) -> int:
         return sum(
-            self._kept.bytes_from(signal, each.position.of(signal).batch_id)
+            self._kept.bytes_from(signal, each.position.of(signal).first_undone)
             for signal in SIGNALS
             if each.wants(signal)
         )
@@ -170,7 +170,7 @@ class Forwarders:
                 continue
             after_all = held[-1].batch_id + "~"
             first = min(
-                (each.position.of(signal).batch_id for each in wanting),
+                (each.position.of(signal).first_undone for each in wanting),
                 default=after_all,
             )
             self._kept.drop_before(signal, first)

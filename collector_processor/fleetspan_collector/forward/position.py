@@ -12,6 +12,8 @@ from typing import Final
 from fleetspan_collector._signals import Signal
 
 SIGNALS: Final = (Signal.TRACES, Signal.LOGS, Signal.METRICS)
+ALL: Final = 2**53
+"""Records done, of a segment that is sealed and done to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Place:
 
     batch_id: str
     records: int
+
+    @property
+    def first_undone(self) -> str:
+        """What the first batch id that is not done sorts at or after."""
+        return self.batch_id + "~" if self.records >= ALL else self.batch_id
 
 
 class Position:

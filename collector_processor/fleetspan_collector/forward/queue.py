@@ -16,7 +16,7 @@ from typing import Final
 from fleetspan_collector._signals import Signal
 from fleetspan_collector.config._destination import Destination
 from fleetspan_collector.forward.metrics import ForwardMetrics
-from fleetspan_collector.forward.position import SIGNALS, Place, Position
+from fleetspan_collector.forward.position import ALL, SIGNALS, Place, Position
 from fleetspan_collector.forward.sending import Outcome, Sender, Sent
 from fleetspan_collector.forward.shelf import Readable
 from fleetspan_collector.journal import record
@@ -184,23 +184,24 @@ class DestinationQueue:
 
     def _read_signal(self, signal: Signal) -> bool:
         place = self._next[signal]
-        listed = [
-            each for each in self._listed(signal) if each.batch_id >= place.batch_id
-        ]
-        for readable in listed:
+        for readable in self._listed(signal):
+            if readable.batch_id < place.batch_id:
+                continue
             done = place.records if readable.batch_id == place.batch_id else 0
+            if done == ALL:
+                continue
             found = False
-            for item in self._records(readable, done):
-                found = True
-                if not self._fly(item):
-                    return True
-            if found:
+            try:
+                for item in self._records(readable, done):
+                    found = True
+                    if not self._fly(item):
+                        return True
+            except FileNotFoundError:
+                # It was moved since it was listed: the next list has it.
                 return True
-            if readable.sealed and readable is not listed[-1]:
-                # Nothing more comes there: the next one is next.
-                following = listed[listed.index(readable) + 1]
-                self._advance(signal, Place(following.batch_id, 0))
-                place = self._next[signal]
+            if found or not readable.sealed:
+                return found
+            self._advance(signal, Place(readable.batch_id, ALL))
         return False
 
     def _records(self, readable: Readable, done: int) -> Iterator[_Item]:
@@ -226,7 +227,7 @@ class DestinationQueue:
                 )
 
     def _advance(self, signal: Signal, place: Place) -> None:
-        """Go on to the next segment once everything before it is done."""
+        """Go past a segment to which nothing more comes, once all before is done."""
         with self._changed:
             self._next[signal] = place
             if not self._flying[signal]:
@@ -340,18 +341,22 @@ class DestinationQueue:
 
 
 def _count(readable: Readable) -> int:
-    data = _bytes_of(readable.path, 0, readable.size_bytes)
+    try:
+        data = _bytes_of(readable.path, 0, readable.size_bytes)
+    except FileNotFoundError:
+        return 0  # done, and deleted
     scanned = record.scan(data, record.seed(readable.batch_id))
     return sum(isinstance(piece, record.Record) for piece in scanned)
 
 
 def _bytes_of(path: Path, start: int, end: int) -> bytes:
-    """Durable bytes of a segment, which may have been moved since it was listed."""
+    """Durable bytes of a segment.
+
+    Raises:
+        OSError: When it cannot be read, moved since it was listed for example.
+    """
     if start >= end:
         return b""
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(end - start)
-    except FileNotFoundError:
-        return b""
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(end - start)
