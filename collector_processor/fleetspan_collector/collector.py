@@ -31,12 +31,9 @@ from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.access.tls import Tls
 from fleetspan_collector.analyst import Analyst
 from fleetspan_collector.clickhouse_http.allowed_settings import Limits
-from fleetspan_collector.clickhouse_http.app import (
-    ClickHouseApp,
-    ClickHouseMetrics,
-    Serving,
-)
+from fleetspan_collector.clickhouse_http.app import ClickHouseApp
 from fleetspan_collector.clickhouse_http.connections import Connections
+from fleetspan_collector.clickhouse_http.execution import ClickHouseMetrics, Serving
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
 from fleetspan_collector.derive.derivation import Derivation
 from fleetspan_collector.derive.prices import PriceBook

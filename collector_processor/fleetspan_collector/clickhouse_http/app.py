@@ -5,47 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
 import orjson
-import prometheus_client
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from fleetspan_collector.access import Gate, Identity, UnauthenticatedError
+from fleetspan_collector.access import Identity, UnauthenticatedError
 from fleetspan_collector.access import Scope as Allowed
 from fleetspan_collector.access.gate import key_of
-from fleetspan_collector.clickhouse_http.allowed_settings import Limits, settled
 from fleetspan_collector.clickhouse_http.bodies import Encoder
-from fleetspan_collector.clickhouse_http.connections import (
-    Connections,
-    ask,
-    check_reading,
-)
-from fleetspan_collector.clickhouse_http.definitions import check_definition
+from fleetspan_collector.clickhouse_http.execution import Execution, Serving
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
-from fleetspan_collector.clickhouse_http.reading import result
 from fleetspan_collector.clickhouse_http.request import Asked, read_request
-from fleetspan_collector.clickhouse_http.sessions import Session, Sessions
+from fleetspan_collector.clickhouse_http.sessions import Sessions
 from fleetspan_collector.clickhouse_http.statement import Kind
-from fleetspan_collector.clickhouse_http.writing import insert
-from fleetspan_collector.store._confined import confined_refusal
 from fleetspan_collector.web._reads import reads_analysed, reads_derived, reads_store
-from fleetspan_collector.web._waiting import CATCH_UP_S, CaughtUp
+from fleetspan_collector.web._waiting import CATCH_UP_S
 
 logger = logging.getLogger("fleetspan.clickhouse")
 
 _AT_ONCE: Final = 8
 _MOST_WAITING: Final = 64
-_OF_SETTINGS: Final = re.compile(
-    r"SELECT [\w\s,]+ FROM system\.settings(?: WHERE \w+ = '\w*')?(?: LIMIT \d+)?",
-    re.IGNORECASE,
-)
 _REALM: Final = 'Basic realm="ClickHouse server HTTP API"'
 _NAME: Final = "fleetspan"
 _EXCEPTION: Final = "__exception__"
@@ -65,43 +49,6 @@ _TYPES: Final = {
     "ArrowStream": "application/octet-stream",
 }
 _TEXT: Final = "text/tab-separated-values; charset=UTF-8"
-
-
-class ClickHouseMetrics:
-    """What is counted of the interface.
-
-    Args:
-        registry: Where they are registered.
-    """
-
-    def __init__(self, registry: prometheus_client.CollectorRegistry) -> None:
-        self.statements = prometheus_client.Counter(
-            "fleetspan_clickhouse_statements",
-            "Statements by what they do and how they ended.",
-            ["kind", "outcome"],
-            registry=registry,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """What the interface needs.
-
-    Attributes:
-        connections: The engine.
-        gate: Who asks.
-        limits: What one statement may take.
-        caught_up: Waits until what was acknowledged can be read.
-        inserted: Told of a table that others have brought rows to.
-        metrics: Where it counts.
-    """
-
-    connections: Connections
-    gate: Gate
-    limits: Limits
-    caught_up: CaughtUp
-    inserted: Callable[[str], None]
-    metrics: ClickHouseMetrics
 
 
 class ClickHouseApp:
@@ -207,7 +154,7 @@ class ClickHouseApp:
         send: Send,
     ) -> None:
         session = self._sessions.of(identity.key_id, asked.session)
-        run = _Run(self._serving, asked, identity, session)
+        run = Execution(self._serving, asked, identity, session)
         match asked.statement.kind:
             case Kind.READ:
                 await self._read(run, request, receive, send)
@@ -226,7 +173,7 @@ class ClickHouseApp:
                 )
 
     async def _read(
-        self, run: _Run, request: Request, receive: Receive, send: Send
+        self, run: Execution, request: Request, receive: Receive, send: Send
     ) -> None:
         if Allowed.READ not in run.identity.scopes:
             raise ClickHouseFault.of("ACCESS_DENIED", "The key lacks the scope 'read'")
@@ -241,10 +188,10 @@ class ClickHouseApp:
             framed=run.asked.framed,
         )
         with contextlib.ExitStack() as open_:
-            pieces = await self._in_thread(lambda: run.open(open_))
-            first = await self._in_thread(lambda: next(pieces, b""))
             leaving = asyncio.create_task(self._end_when_gone(run, receive))
             try:
+                pieces = await self._in_thread(lambda: run.open(open_))
+                first = await self._in_thread(lambda: next(pieces, b""))
                 await send(_start(self._headers(run), encoder.name, run.output_format))
                 await self._send_all(run, pieces, first, encoder, send)
             except (OSError, ClientDisconnect):
@@ -255,7 +202,7 @@ class ClickHouseApp:
 
     async def _send_all(
         self,
-        run: _Run,
+        run: Execution,
         pieces: Iterator[bytes],
         piece: bytes,
         encoder: Encoder,
@@ -275,14 +222,20 @@ class ClickHouseApp:
             await send(_body(encoder.encode(text.encode()), more=True))
         await send(_body(encoder.end(), more=False))
 
-    async def _end_when_gone(self, run: _Run, receive: Receive) -> None:
+    async def _end_when_gone(self, run: Execution, receive: Receive) -> None:
         """End the statement of a client that has hung up."""
         while (await receive())["type"] != "http.disconnect":
             pass
         await self._in_thread(run.end)
 
     async def _done(
-        self, run: _Run, request: Request, receive: Receive, send: Send, *, rows: int
+        self,
+        run: Execution,
+        request: Request,
+        receive: Receive,
+        send: Send,
+        *,
+        rows: int,
     ) -> None:
         headers = self._headers(run, rows)
         answer = Response(b"", media_type=None, headers=headers)
@@ -309,7 +262,7 @@ class ClickHouseApp:
         answer = PlainTextResponse(body, status, headers)
         await answer(request.scope, receive, send)
 
-    def _headers(self, run: _Run, rows: int = 0) -> dict[str, str]:
+    def _headers(self, run: Execution, rows: int = 0) -> dict[str, str]:
         summary = {
             "read_rows": "0",
             "read_bytes": "0",
@@ -333,148 +286,6 @@ class ClickHouseApp:
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
-
-
-class _Run:
-    """One statement of one client; its methods block."""
-
-    def __init__(
-        self, serving: Serving, asked: Asked, identity: Identity, session: Session
-    ) -> None:
-        self._serving = serving
-        self._connections = serving.connections
-        self._session = session
-        self.asked = asked
-        self.identity = identity
-        wanted = asked.statement.output_format or asked.output_format
-        if wanted and not wanted.isidentifier():
-            raise ClickHouseFault.of("UNKNOWN_FORMAT", f"Unknown format {wanted[:40]}")
-        self.output_format = wanted or "TabSeparated"
-        # Not the client's own id: another client may use the same.
-        self.tag = f"{id(self):016x}"[-16:]
-        self._mark = f"{self.tag}-{asked.query_id}"
-        self._database = (
-            asked.database or session.database or self._connections.database
-        )
-
-    def open(self, stack: contextlib.ExitStack) -> Iterator[bytes]:
-        """Return the pieces of a result; the stack closes what they need."""
-        statement = self.asked.statement
-        check_reading(statement.text)
-        opened = self._connections.reading(
-            self._settings(), self._mark, self._database, self.identity.sees
-        )
-        if _OF_SETTINGS.fullmatch(statement.text.strip()):
-            # Where nothing can be set every setting says so, and clients believe it.
-            opened = self._connections.writing(
-                self._settings(), self._mark, self._database
-            )
-        connection = stack.enter_context(opened)
-        if self.identity.sees is not None:
-            reason = confined_refusal(
-                statement.text,
-                self._connections.database,
-                self._connections.tables_with_tenants(),
-                lambda text: ask(
-                    connection, text, "TSVRaw", self.asked.parameters
-                ).decode(),
-            )
-            if reason is not None:
-                raise ClickHouseFault.of("ACCESS_DENIED", f"Not allowed here: {reason}")
-        return result(
-            connection,
-            statement.text,
-            self.output_format,
-            self.asked.parameters,
-            streams=statement.first in {"SELECT", "WITH"},
-        )
-
-    def write(self) -> int:
-        """Run an insert, and return how many rows it brought."""
-        self._require_key(Allowed.WRITE)
-        statement = self.asked.statement
-        if statement.query:
-            check_reading(statement.query)
-            self._check_source(statement.query)
-        with self._connections.writing(
-            self._settings(), self._mark, self._database
-        ) as connection:
-            written = insert(
-                self._connections,
-                connection,
-                statement,
-                self.asked.rows(),
-                self.identity,
-                self._database,
-                self.asked.parameters,
-            )
-        if (statement.table[0] or self._database) == self._connections.database:
-            self._serving.inserted(written.table)
-        return written.rows
-
-    def _check_source(self, query: str) -> None:
-        """See what an insert reads from, as a reader would be seen to."""
-        with self._connections.reading(
-            self._settings(), self._mark, self._database, self.identity.sees
-        ) as connection:
-            text = f"EXPLAIN QUERY TREE run_passes = 1 {query}"
-            ask(connection, text, "Null", self.asked.parameters)
-            if self.identity.sees is not None:
-                raise ClickHouseFault.of(
-                    "ACCESS_DENIED", "A key of one tenant inserts data, not queries"
-                )
-
-    def define(self) -> None:
-        """Make, change or drop a table."""
-        self._require_key(Allowed.ADMIN)
-        if self.identity.sees is not None:
-            raise ClickHouseFault.of(
-                "ACCESS_DENIED", "Tables are of all tenants: a key of one makes none"
-            )
-        text = self.asked.statement.text
-        check_definition(text)
-        with self._connections.writing(
-            self._settings(), self._mark, self._database
-        ) as connection:
-            ask(connection, text, "Null", self.asked.parameters)
-
-    def change_session(self) -> None:
-        """Keep what ``SET`` or ``USE`` sets, for the session."""
-        words = self.asked.statement.text.split(None, 1)
-        rest = words[1] if len(words) > 1 else ""
-        if words[0].upper() == "USE":
-            self._session.database = rest.strip('`" ')
-            return
-        for assignment in rest.split(","):
-            name, equals, value = assignment.partition("=")
-            if not equals:
-                raise ClickHouseFault.of(
-                    "SYNTAX_ERROR", "Syntax error: SET name = value"
-                )
-            one = (name.strip(), value.strip().strip("'"))
-            settled([one], self._serving.limits, self._connections.known_settings)
-            self._session.settings[one[0]] = one[1]
-
-    def end(self) -> None:
-        """End it while it runs."""
-        self._connections.end(self._mark)
-
-    def _settings(self) -> dict[str, str]:
-        asked = (
-            *self._session.settings.items(),
-            *self.asked.settings,
-            *self.asked.statement.settings,
-        )
-        return settled(asked, self._serving.limits, self._connections.known_settings)
-
-    def _require_key(self, scope: Allowed) -> None:
-        # Where nobody has to show a key, who shows none may look and nothing else.
-        if not self.identity.key_id or scope not in self.identity.scopes:
-            raise ClickHouseFault.of(
-                "ACCESS_DENIED",
-                f"Not enough privileges: this needs a key with the scope '{scope}' "
-                f"(fleetspan keys add --scope read --scope {scope})",
-            )
 
 
 def _start(headers: dict[str, str], encoding: str, output_format: str) -> Message:

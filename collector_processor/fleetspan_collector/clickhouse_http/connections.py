@@ -48,6 +48,13 @@ class Connections:
                 strict=True,
             )
         )
+        self.own_tables = frozenset(
+            str(name)
+            for name in self._own.arrow(
+                "SELECT name FROM system.tables WHERE database = {database:String}",
+                {"database": self.database},
+            )["name"].to_pylist()
+        )
         self._tenants: dict[str, str] = {}
 
     @contextlib.contextmanager
@@ -107,6 +114,15 @@ class Connections:
         """Return the tables of the store that have tenants, and the views over them."""
         with self._lock:
             return self._own.tables_with_tenants()
+
+    def has_database(self, name: str) -> bool:
+        """Tell whether there is a database."""
+        with self._lock:
+            found = self._own.arrow(
+                "SELECT 1 FROM system.databases WHERE name = {name:String}",
+                {"name": name},
+            )
+        return bool(found.num_rows)
 
     def insertable(self, database: str, table: str) -> list[str]:
         """Return the columns of a table that rows may bring; none for no table."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
+from fleetspan_collector.clickhouse_http.statement import unquoted
 
 _ALLOWED: Final = re.compile(
     r"\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:TABLE|VIEW|MATERIALIZED\s+VIEW|DATABASE)\b"
@@ -31,6 +33,12 @@ _REFUSED: Final = re.compile(
     re.IGNORECASE,
 )
 
+_TAKES_AWAY: Final = re.compile(
+    r"\s*(?:DROP|RENAME|EXCHANGE)\s+(?:(DATABASE)|\w+)\b", re.IGNORECASE
+)
+_ONE_NAME: Final = r"[A-Za-z_]\w*|`(?:[^`\\]|\\.|``)*`|\"(?:[^\"\\]|\\.|\"\")*\""
+_NAMED: Final = re.compile(rf"(?:({_ONE_NAME})\s*\.\s*)?({_ONE_NAME})")
+
 
 def check_definition(text: str) -> None:
     """Refuse what reaches outside the engine's own tables.
@@ -51,4 +59,31 @@ def check_definition(text: str) -> None:
         if not _ENGINES.fullmatch(engine):
             raise ClickHouseFault.of(
                 "ACCESS_DENIED", f"Not allowed here: ENGINE {engine}"
+            )
+
+
+def check_kept(text: str, current: str, database: str, tables: Collection[str]) -> None:
+    """Refuse to take away what the collector itself works with.
+
+    Args:
+        text: The definition, which `check_definition` has let through.
+        current: Where names without a database are looked for.
+        database: The collector's own.
+        tables: Its tables.
+
+    Raises:
+        ClickHouseFault: When it does.
+    """
+    found = _TAKES_AWAY.match(text)
+    if found is None:
+        return
+    for where, name in _NAMED.findall(text, found.end()):
+        table = unquoted(name)
+        if found[1]:
+            kept = table == database
+        else:
+            kept = (unquoted(where) or current) == database and table in tables
+        if kept:
+            raise ClickHouseFault.of(
+                "ACCESS_DENIED", f"{table} is the collector's own, and stays"
             )

@@ -8,6 +8,7 @@ from typing import Final, Self
 _CODES: Final = {
     "CANNOT_PARSE_NUMBER": 72,
     "SYNTAX_ERROR": 62,
+    "UNKNOWN_DATABASE": 81,
     "UNKNOWN_SETTING": 115,
     "READONLY": 164,
     "TOO_MANY_SIMULTANEOUS_QUERIES": 202,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,6 +115,7 @@ class KeyedCollector(Collector):
         tls: What it is encrypted with.
         client_authority: Issued what clients must show.
         ports: Its ports.
+        variables: More environment variables.
     """
 
     def __init__(
@@ -124,8 +125,9 @@ class KeyedCollector(Collector):
         tls: Pem | None = None,
         client_authority: Path | None = None,
         ports: Iterable[str] = FREE_PORTS,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        variables = {}
+        variables = dict(variables or {})
         if tls is not None:
             variables["FLEETSPAN_TLS_CERT_FILE"] = str(tls.certificate)
             variables["FLEETSPAN_TLS_KEY_FILE"] = str(tls.private_key)
