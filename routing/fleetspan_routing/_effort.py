@@ -74,7 +74,7 @@ def _beside(value: float | None, median: float) -> float | None:
         return None
     if value <= 0:
         return 0.0
-    place = _MIDDLE + _PER_TENFOLD * math.log10(value / median)
+    place = _MIDDLE + _PER_TENFOLD * (math.log10(value) - math.log10(median))
     return min(max(place, 0.0), _MOST)
 
 

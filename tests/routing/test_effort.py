@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetspan_routing.complexity import effort
@@ -37,6 +37,7 @@ def test_files_and_retries_count_from_the_first() -> None:
     st.sampled_from(MEASURES),
     st.floats(1, 100),
 )
+@example(dict.fromkeys(MEASURES, 5e-324), MEASURES[0], 1.0)
 def test_more_of_anything_is_never_less(
     measures: dict[str, float], name: str, factor: float
 ) -> None:

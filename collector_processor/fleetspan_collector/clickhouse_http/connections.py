@@ -7,11 +7,10 @@ nothing of one client reaches another. Opening one takes a millisecond.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import threading
 from collections.abc import Generator, Mapping
 from typing import Any, Final
-
-import chdb
 
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
 from fleetspan_collector.store import _sql
@@ -87,7 +86,7 @@ class Connections:
         self, settings: Mapping[str, str], mark: str, database: str
     ) -> Generator[Any]:
         """Open a connection that may do anything."""
-        connection = chdb.connect(self._path)  # type: ignore[no-untyped-call]
+        connection = _chdb().connect(self._path)
         try:
             quoted = {**settings, _MARK: mark, "async_insert": "0"}
             ask(
@@ -147,6 +146,16 @@ class Connections:
             return held
 
 
+def engine_errors() -> tuple[type[Exception], ...]:
+    """Return what the engine raises."""
+    return RuntimeError, _chdb().ChdbError
+
+
+def _chdb() -> Any:
+    # Importing it starts threads: a process that forks afterwards cannot use it.
+    return importlib.import_module("chdb")
+
+
 def ask(
     connection: Any,
     statement: str,
@@ -162,7 +171,7 @@ def ask(
         result = connection.query(
             statement, output_format, params=dict(parameters or {})
         )
-    except (RuntimeError, chdb.ChdbError) as error:
+    except engine_errors() as error:
         raise ClickHouseFault.from_engine(error) from None
     found: bytes = result.bytes() if hasattr(result, "bytes") else b""
     return found

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import chdb
-
-from fleetspan_collector.clickhouse_http.connections import ask
+from fleetspan_collector.clickhouse_http.connections import ask, engine_errors
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
 
 _MOST_WHOLE_BYTES: Final = 512 << 20
@@ -69,7 +67,7 @@ def result(
             data = piece.bytes()
             yield data if first else strip(data)
             first = False
-    except (RuntimeError, chdb.ChdbError) as error:
+    except engine_errors() as error:
         raise ClickHouseFault.from_engine(error) from None
     finally:
         if stream is not None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import chdb
-
 from fleetspan_collector.access import Identity, Scope
-from fleetspan_collector.clickhouse_http.connections import Connections, ask
+from fleetspan_collector.clickhouse_http.connections import (
+    Connections,
+    ask,
+    engine_errors,
+)
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
 from fleetspan_collector.clickhouse_http.statement import Statement
 from fleetspan_collector.store import _sql
@@ -128,7 +130,7 @@ def _send(
                 if piece:
                     inserter.append(piece)
             done = inserter.finish()
-    except (RuntimeError, chdb.ChdbError) as error:
+    except engine_errors() as error:
         raise ClickHouseFault.from_engine(error) from None
     return int(getattr(done, "rows_written", 0) or 0)
 

@@ -218,7 +218,9 @@ def test_a_tenant_cannot_raise_its_rights(endpoint: Endpoint) -> None:
         ("allow_introspection_functions", "1"),
         ("additional_result_filter", "1"),
     ]:
-        status, _, body = endpoint.ask(asked, None, key="b", headers=None, **{name: value})
+        status, _, body = endpoint.ask(
+            asked, None, key="b", headers=None, **{name: value}
+        )
         assert status == 403 or body == b"2\n", (name, body)
         endpoint.ask(f"SET {name} = '{value}'", key="b", session_id="raised")
         assert endpoint.text(asked, key="b", session_id="raised") == "2\n"

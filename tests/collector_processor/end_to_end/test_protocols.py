@@ -6,7 +6,6 @@ Three collectors, one for each protocol: sent to one, equal requests would be on
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -593,18 +592,7 @@ class TestPythonSdk:
 @pytest.fixture(scope="module")
 def javascript() -> Path:
     """The folder of the script, with the SDK installed."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("Node.js or npm is not installed")
-    if not (JAVASCRIPT / "node_modules" / ".package-lock.json").exists():
-        done = subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=JAVASCRIPT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            pytest.skip(f"npm cannot install the SDK: {done.stderr.strip()[-200:]}")
+    install_packages(JAVASCRIPT)
     return JAVASCRIPT
 
 

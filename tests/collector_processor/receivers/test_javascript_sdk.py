@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import orjson
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from tests.collector_processor.node import install_packages
 
 FOLDER = Path(__file__).parent.parent / "javascript_sdk"
 
@@ -19,20 +20,7 @@ pytestmark = pytest.mark.node
 @pytest.fixture(scope="module")
 def packages():
     """Install the JavaScript packages, once; skip where that cannot be done."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("needs Node.js and npm, which are not on the PATH")
-    installed = FOLDER / "node_modules" / ".package-lock.json"
-    wanted = FOLDER / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
-        done = subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund"],
-            check=False,
-            cwd=FOLDER,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            pytest.skip(f"npm cannot install the packages: {done.stderr[-300:]}")
+    install_packages(FOLDER)
 
 
 async def export(collector: Any, protocol: str) -> Any:

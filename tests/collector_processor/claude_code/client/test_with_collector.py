@@ -104,6 +104,6 @@ def test_hooks_arrive_from_before_the_start_too_and_the_status_line_knows(
         status, _, body = collector.request(
             "web", "GET", f"/api/v1/runs/{SESSION}?wait=3"
         )
-        assert (status, b"from 0 to 2" in body) == (400, True)
+        assert (status, b"less than or equal to 2" in body) == (400, True)
         collector.stop()
     assert status_line(data, payload) == "$1.23 · context 37 %\n"
