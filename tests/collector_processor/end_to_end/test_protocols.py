@@ -58,6 +58,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, SpanKind, StatusCode
 
 from ..fleet import attributes, logs, traces, value
+from ..node import install_packages
 from ..otlp_json import encode
 from ..running import Collector, environment
 
