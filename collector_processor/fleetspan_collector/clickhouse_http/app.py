@@ -18,7 +18,7 @@ from fleetspan_collector.access import Identity, UnauthenticatedError
 from fleetspan_collector.access import Scope as Allowed
 from fleetspan_collector.access.gate import key_of
 from fleetspan_collector.clickhouse_http.bodies import Encoder
-from fleetspan_collector.clickhouse_http.execution import Execution, Serving
+from fleetspan_collector.clickhouse_http.execution import NAME, Execution, Serving
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
 from fleetspan_collector.clickhouse_http.request import Asked, read_request
 from fleetspan_collector.clickhouse_http.sessions import Sessions
@@ -31,7 +31,6 @@ logger = logging.getLogger("fleetspan.clickhouse")
 _AT_ONCE: Final = 8
 _MOST_WAITING: Final = 64
 _REALM: Final = 'Basic realm="ClickHouse server HTTP API"'
-_NAME: Final = "fleetspan"
 _EXCEPTION: Final = "__exception__"
 _TYPES: Final = {
     "JSON": "application/json; charset=UTF-8",
@@ -248,7 +247,7 @@ class ClickHouseApp:
         status = fault.status
         headers = {
             "x-clickhouse-exception-code": str(fault.code),
-            "x-clickhouse-server-display-name": _NAME,
+            "x-clickhouse-server-display-name": NAME,
             "cache-control": "no-store",
             "x-content-type-options": "nosniff",
         }
@@ -274,7 +273,7 @@ class ClickHouseApp:
             "elapsed_ns": "0",
         }
         return {
-            "x-clickhouse-server-display-name": _NAME,
+            "x-clickhouse-server-display-name": NAME,
             "x-clickhouse-query-id": run.asked.query_id,
             "x-clickhouse-timezone": self._connections.timezone,
             "x-clickhouse-summary": orjson.dumps(summary).decode(),

@@ -20,6 +20,11 @@ from fleetspan_collector.clickhouse_http.connections import (
 )
 from fleetspan_collector.clickhouse_http.definitions import check_definition, check_kept
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
+from fleetspan_collector.clickhouse_http.native import (
+    asks_for_hello,
+    hello,
+    of_revision,
+)
 from fleetspan_collector.clickhouse_http.reading import result
 from fleetspan_collector.clickhouse_http.request import Asked
 from fleetspan_collector.clickhouse_http.sessions import Session
@@ -28,6 +33,8 @@ from fleetspan_collector.clickhouse_http.writing import insert
 from fleetspan_collector.store._confined import confined_refusal
 from fleetspan_collector.web._waiting import CaughtUp
 
+NAME: Final = "fleetspan"
+"""What it calls itself."""
 _OF_SETTINGS: Final = re.compile(
     r"SELECT [\w\s,]+ FROM system\.settings(?: WHERE \w+ = '\w*')?(?: LIMIT \d+)?",
     re.IGNORECASE,
@@ -117,13 +124,19 @@ class Execution:
             )
             if reason is not None:
                 raise ClickHouseFault.of("ACCESS_DENIED", f"Not allowed here: {reason}")
-        return result(
+        found = result(
             connection,
             statement.text,
             self.output_format,
             self.asked.parameters,
             streams=statement.first in {"SELECT", "WITH"},
         )
+        if self.output_format != "Native":
+            return found
+        if asks_for_hello(statement.text, self.asked.revision):
+            own = self._connections
+            return iter([hello(NAME, own.version, own.timezone)])
+        return of_revision(found, self.asked.revision)
 
     def write(self) -> int:
         """Run an insert, and return how many rows it brought."""

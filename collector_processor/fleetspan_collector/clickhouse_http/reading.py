@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fleetspan_collector.clickhouse_http.connections import ask, engine_errors
 from fleetspan_collector.clickhouse_http.faults import ClickHouseFault
+from fleetspan_collector.clickhouse_http.native import varint
 
 _MOST_WHOLE_BYTES: Final = 512 << 20
 # Each block of a result is a document of its own: these can simply follow each other.
@@ -91,19 +92,8 @@ def _stripper(output_format: str) -> Callable[[bytes], bytes] | None:
 
 def _binary_header(data: bytes, parts: int) -> int:
     """Where rows begin: after the number of columns, their names, and their types."""
-    count, place = _varint(data, 0)
+    count, place = varint(data, 0)
     for _ in range(count * parts):
-        length, place = _varint(data, place)
+        length, place = varint(data, place)
         place += length
     return place
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-        shift += 7

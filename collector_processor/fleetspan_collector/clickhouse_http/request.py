@@ -36,6 +36,7 @@ _OWN: Final = frozenset(
     )
     + ("session_timeout", "session_check", "compress", "decompress", "quota_key")
     + ("stacktrace", "wait_end_of_query", "buffer_size", "role", "close_session")
+    + ("client_protocol_version",)
 )
 _SESSION: Final = re.compile(r"[\x20-\x7e]{1,128}")
 
@@ -53,6 +54,7 @@ class Asked:
         settings: What it wants set, in order.
         parameters: Values of ``{name:Type}``, by name.
         session: Its session; ``""`` for none.
+        revision: The revision of the protocol in which it reads Native blocks.
         framed: Whether it wants the answer in ClickHouse's own blocks.
         compressed: Whether it wants the answer compressed by HTTP.
     """
@@ -65,6 +67,7 @@ class Asked:
     settings: tuple[tuple[str, str], ...]
     parameters: Mapping[str, str]
     session: str
+    revision: int
     framed: bool
     compressed: bool
 
@@ -125,6 +128,7 @@ async def read_request(request: Request) -> Asked:
             if name.startswith("param_")
         },
         session=session,
+        revision=_revision(query.get("client_protocol_version", "")),
         framed=query.get("compress") == "1",
         compressed=query.get("enable_http_compression", "0") == "1",
     )
@@ -147,6 +151,17 @@ def _statement(given: bytes, data: IO[bytes]) -> Statement:
         rest = data.read()
         return read_statement(head + rest) if rest else statement
     return statement
+
+
+def _revision(given: str) -> int:
+    if not given:
+        return 0
+    if not given.isdecimal() or len(given) > 9:
+        raise ClickHouseFault.of(
+            "CANNOT_PARSE_NUMBER",
+            f"Cannot parse client_protocol_version '{given[:40]}'",
+        )
+    return int(given)
 
 
 def _query_id(given: str | None) -> str:

@@ -152,6 +152,32 @@ def test_framed_both_ways(endpoint: Endpoint) -> None:
     assert headers["x-clickhouse-exception-code"] == "271"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT number, toString(number) AS s FROM numbers(200000)",
+        "SELECT [number], map('k', number) FROM numbers(200000)",
+        "SHOW TABLES FROM system",
+        "DESC TABLE otel.otel_traces",
+        "SELECT 1 AS n UNION ALL SELECT 2",
+        "SELECT 1 WHERE 0",
+    ],
+)
+def test_blocks_are_of_the_client_s_revision(endpoint: Endpoint, query: str) -> None:
+    """Each block has what a client of a revision waits for, and nothing else changes."""
+    about = b"\x01\x00\x02\xff\xff\xff\xff\x00"
+    asked = {"default_format": "Native"}
+    _, _, plain = endpoint.ask(query, **asked)
+    _, _, dressed = endpoint.ask(query, client_protocol_version="54405", **asked)
+    blocks = dressed.split(about)
+    assert b"".join(blocks) == plain
+    assert blocks[0] == b""
+    columns = {block[0] for block in blocks[1:]}
+    assert len(columns) == (1 if plain else 0)
+    status, _, _ = endpoint.ask(query, client_protocol_version="many", **asked)
+    assert status == 400
+
+
 def test_a_bomb_is_refused(endpoint: Endpoint) -> None:
     """A small body that unpacks to very much is stopped before it fills the machine."""
     endpoint.text("DROP TABLE IF EXISTS otel.bomb")
