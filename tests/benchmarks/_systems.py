@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import importlib.util
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from tests.benchmarks._processes import Usage, usage_of
-from tests.collector_processor.running import Collector, environment
+from tests.collector_processor import rotel_agent
+from tests.collector_processor.running import Collector
 
 ENGINE_THREADS: Final = min(os.cpu_count() or 1, 4)
 """Threads of a statement, alike for all: the default of `fleetspan up`."""
-_PATIENCE_S: Final = 60.0
 
 
 class System(Protocol):
@@ -110,15 +106,6 @@ class Rotel:
         }
 
 
-def rotel_program() -> Path | None:
-    """Return the program of the ``rotel`` package, or ``None`` without it."""
-    found = importlib.util.find_spec("rotel")
-    if found is None or found.origin is None:
-        return None
-    program = Path(found.origin).with_name("rotel-agent")
-    return program if os.access(program, os.X_OK) else None
-
-
 @contextlib.contextmanager
 def fleetspan(folder: Path, *options: str) -> Generator[Fleetspan]:
     """Run ``fleetspan up`` on free ports with its data in a folder."""
@@ -142,54 +129,16 @@ def rotel(folder: Path, program: Path) -> Generator[Rotel]:
             stdout=subprocess.PIPE,
             text=True,
         )
-        stack.callback(_end, stand_in)
+        stack.callback(rotel_agent.end, stand_in)
         assert stand_in.stdout is not None
         port = int(stand_in.stdout.readline())
-        grpc = f"127.0.0.1:{_free_port()}"
-        log = stack.enter_context((folder / "rotel.log").open("wb"))
-        agent = subprocess.Popen(
-            [
-                *(str(program), "start", "--otlp-grpc-endpoint", grpc),
-                *("--otlp-http-endpoint", f"127.0.0.1:{_free_port()}"),
+        agent = stack.enter_context(
+            rotel_agent.rotel(
+                folder / "rotel.log",
+                program,
                 *("--exporter", "clickhouse"),
                 *("--clickhouse-exporter-endpoint", f"http://127.0.0.1:{port}"),
                 *("--clickhouse-exporter-compression", "none"),
-            ],
-            stdout=log,
-            stderr=log,
-            env=environment(),
+            )
         )
-        stack.callback(_end, agent)
-        _wait_for(grpc)
-        yield Rotel(agent, stand_in, port, grpc)
-
-
-def _end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_for(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    deadline_s = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            socket.create_connection((host, int(port)), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(0.02)
+        yield Rotel(agent.process, stand_in, port, agent.grpc)

@@ -19,9 +19,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
-from tests.benchmarks import _report, _systems, _workload
+from tests.benchmarks import _report, _workload, throughput
 from tests.benchmarks.__main__ import PARTS, main
 from tests.benchmarks._scale import TINY
+from tests.collector_processor.rotel_agent import rotel_program
 
 
 @pytest.mark.slow
@@ -89,7 +90,7 @@ def test_throughput_goes_on_without_the_peer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Where rotel is not installed, it is named and passed over."""
-    monkeypatch.setattr(_systems, "rotel_program", lambda: None)
+    monkeypatch.setattr(throughput, "rotel_program", lambda: None)
     assert main(["throughput", "--tiny", "--json", str(tmp_path)]) == 0
     assert "rotel is not installed and was passed over." in capsys.readouterr().out
     document = json.loads((tmp_path / "throughput-tiny.json").read_text("utf-8"))
@@ -115,7 +116,7 @@ def test_transcripts_go_on_without_the_peer(
 
 @pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.skipif(_systems.rotel_program() is None, reason="needs rotel")
+@pytest.mark.skipif(rotel_program() is None, reason="needs rotel")
 def test_the_peer_stores_every_span(tmp_path: Path) -> None:
     """The stand-in's engine holds exactly what was sent to rotel."""
     throughput = importlib.import_module("tests.benchmarks.throughput")

@@ -30,6 +30,7 @@ from tests.benchmarks import _systems, _workload
 from tests.benchmarks._processes import Usage
 from tests.benchmarks._report import Result, percentile
 from tests.benchmarks._scale import Scale
+from tests.collector_processor.rotel_agent import rotel_program
 
 IN_FLIGHT: Final = 16
 _ASK_EVERY_S: Final = 0.05
@@ -59,7 +60,7 @@ def measure(scale: Scale, folder: Path) -> Result:
     with _systems.fleetspan(folder) as ours:
         found[ours.name] = _run(ours, file, scale.throughput_spans)
     notes = []
-    program = _systems.rotel_program()
+    program = rotel_program()
     if program is None:
         notes.append("rotel is not installed and was passed over.")
     else:

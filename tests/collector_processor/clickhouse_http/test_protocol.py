@@ -166,15 +166,16 @@ def test_framed_both_ways(endpoint: Endpoint) -> None:
 def test_blocks_are_of_the_client_s_revision(endpoint: Endpoint, query: str) -> None:
     """Each block has what a client of a revision waits for, and nothing else changes."""
     about = b"\x01\x00\x02\xff\xff\xff\xff\x00"
-    asked = {"default_format": "Native"}
-    _, _, plain = endpoint.ask(query, **asked)
-    _, _, dressed = endpoint.ask(query, client_protocol_version="54405", **asked)
+    _, _, plain = endpoint.ask(query, default_format="Native")
+    _, _, dressed = endpoint.ask(
+        query, default_format="Native", client_protocol_version="54405"
+    )
     blocks = dressed.split(about)
     assert b"".join(blocks) == plain
     assert blocks[0] == b""
     columns = {block[0] for block in blocks[1:]}
     assert len(columns) == (1 if plain else 0)
-    status, _, _ = endpoint.ask(query, client_protocol_version="many", **asked)
+    status, _, _ = endpoint.ask(query, client_protocol_version="many")
     assert status == 400
 
 
