@@ -220,7 +220,7 @@ class Collector:
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
             backstage.foreign.start()
-            backstage.forwarders.start(backstage.journal)
+            backstage.forwarders.start(backstage.journal, backstage.engine)
             backstage.analyst.start()
             clickhouse = await self._start_clickhouse(backstage, opening)
             jaeger = await self._start_jaeger(backstage, opening)

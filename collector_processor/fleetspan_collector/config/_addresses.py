@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -53,6 +54,24 @@ class Endpoint:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def is_one_of(url: str, endpoints: Iterable[Endpoint | None]) -> bool:
+    """Tell whether an address is one of these on this machine.
+
+    Args:
+        url: An address, of HTTP or gRPC.
+        endpoints: What listens here; ``None`` is off.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = parts.hostname or ""
+    return any(
+        each is not None
+        and each.port == port
+        and (host == each.host or Endpoint(host, port).is_loopback)
+        for each in endpoints
+    )
 
 
 def parse_store(text: str) -> StoreAddress:

@@ -28,6 +28,7 @@ class Destination:
         headers: Sent with every request.
         compression: ``gzip`` or ``none``.
         signals: Which of traces, logs and metrics are sent.
+        tenants: Whose telemetry is sent; empty for everybody's.
         enrich: ``events`` adds findings and run summaries as log events, ``spans``
             adds cost, complexity and findings as attributes of root spans.
         ca_file: PEM file of the authorities that the destination's certificate is
@@ -44,6 +45,7 @@ class Destination:
     headers: Headers = field(default_factory=Headers)
     compression: str = "gzip"
     signals: tuple[str, ...] = _SIGNALS
+    tenants: tuple[str, ...] = ()
     enrich: tuple[str, ...] = ()
     ca_file: str = ""
     cert_file: str = ""
@@ -129,6 +131,12 @@ def _text(value: object) -> str:
     return value.strip()
 
 
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError("expected a list of texts")
+    return tuple(value)
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError("expected true or false")
@@ -165,6 +173,7 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "headers": read_headers,
     "compression": _one_of("gzip", "none"),
     "signals": _some_of(*_SIGNALS),
+    "tenants": _texts,
     "enrich": _some_of(*_ENRICHMENT),
     "ca_file": _text,
     "cert_file": _text,

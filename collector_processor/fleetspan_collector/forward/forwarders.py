@@ -13,12 +13,16 @@ import prometheus_client
 from fleetspan_collector._errors import UsageError
 from fleetspan_collector._signals import Signal
 from fleetspan_collector.config import Settings
+from fleetspan_collector.config._addresses import is_one_of
+from fleetspan_collector.config._destination import Destination
+from fleetspan_collector.forward.enrichment import RootSpans
 from fleetspan_collector.forward.metrics import ForwardMetrics
 from fleetspan_collector.forward.position import SIGNALS, Place, Position
 from fleetspan_collector.forward.queue import DestinationQueue, Enrich
 from fleetspan_collector.forward.sending import sender_of
 from fleetspan_collector.forward.shelf import KeptSegments, Readable, readable
 from fleetspan_collector.journal import Journal, Segment
+from fleetspan_collector.store._engine import Engine
 
 logger = logging.getLogger("fleetspan.forward")
 
@@ -51,6 +55,7 @@ class Forwarders:
             for destination in settings.forward
         ]
         self._journal: Journal | None = None
+        self._roots: RootSpans | None = None
 
     @property
     def newest(self) -> str:
@@ -60,12 +65,12 @@ class Forwarders:
             known += [each.position.of(signal).batch_id for signal in SIGNALS]
         return max(known)
 
-    def start(self, journal: Journal, enrich: Enrich | None = None) -> None:
+    def start(self, journal: Journal, engine: Engine) -> None:
         """Begin to send.
 
         Args:
             journal: Where records come from.
-            enrich: Adds to requests of spans, for destinations that want it.
+            engine: Any connection to the store, for what is added to spans.
 
         Raises:
             UsageError: When a destination cannot be used.
@@ -73,6 +78,7 @@ class Forwarders:
         self._journal = journal
         for each in self._queues:
             destination = each.destination
+            self._refuse_itself(destination)
             try:
                 sender = sender_of(destination)
             except (OSError, ValueError) as error:
@@ -81,8 +87,25 @@ class Forwarders:
                     because=str(error),
                     suggestion="fleetspan config show --origin",
                 ) from error
-            each.start(sender, enrich if "spans" in destination.enrich else None)
+            each.start(sender, self._enrich_of(destination, engine))
         self.tidy()
+
+    def _refuse_itself(self, destination: Destination) -> None:
+        """What is sent on must not come back, to be sent on again."""
+        settings = self._settings
+        if is_one_of(destination.url, (settings.grpc, settings.http)):
+            raise UsageError(
+                f"destination {destination.name} cannot be used",
+                because=f"{destination.url} is this collector itself",
+                suggestion="name another receiver in forward",
+            )
+
+    def _enrich_of(self, destination: Destination, engine: Engine) -> Enrich | None:
+        if "spans" not in destination.enrich:
+            return None
+        if self._roots is None:
+            self._roots = RootSpans(engine)
+        return self._roots
 
     def news(self) -> None:
         """Take note that something is durable that was not."""
@@ -139,6 +162,9 @@ class Forwarders:
         """End; what is not sent waits in the journal. Safe to call twice."""
         for each in self._queues:
             each.stop(_STOP_S)
+        if self._roots is not None:
+            self._roots.close()
+            self._roots = None
 
     def _listed(self, signal: Signal) -> list[Readable]:
         if self._journal is None:

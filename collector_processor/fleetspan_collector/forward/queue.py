@@ -28,23 +28,33 @@ _FIRST_PAUSE_S: Final = 0.2
 _LAST_PAUSE_S: Final = 15.0
 _WRITE_EVERY_S: Final = 1.0
 _IDLE_S: Final = 1.0
+# What is added to spans is known about a second after them.
+_ENRICHED_AFTER_NS: Final = 5 * 10**9
 
 Listed = Callable[[Signal], list[Readable]]
-Enrich = Callable[[bytes, int], bytes | None]
-"""Adds to a request, received at a time; ``None`` when it has to wait."""
+Enrich = Callable[[bytes, str], bytes]
+"""Adds to a request of spans of a tenant."""
 
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """A record on its way; ``end`` is where it ends in its segment, in bytes."""
+    """A record on its way.
+
+    Attributes:
+        end: Where it ends in its segment, in bytes.
+        done: Whether it is there, or will never be.
+        passed_over: Whether there was no room for it while it waited.
+    """
 
     signal: Signal
     place: Place
+    tenant: str
     payload: bytes
     received_ns: int
     rows: int
     end: int
     done: bool = False
+    passed_over: bool = False
 
 
 class DestinationQueue:
@@ -144,17 +154,25 @@ class DestinationQueue:
 
     def pass_over(self, signal: Signal, batch_id: str) -> None:
         """Leave out what is left of the segments before one: there is no room for it."""
+        start = Place(batch_id, 0)
         with self._changed:
             place = self.position.of(signal)
             if place.batch_id >= batch_id:
                 return
+            left = 0 if place.records == ALL else -place.records
             for readable in self._listed(signal):
-                if place.batch_id <= readable.batch_id < batch_id:
-                    done = place.records if readable.batch_id == place.batch_id else 0
-                    self._dropped(_count(readable) - done, "no room")
-            self._flying[signal].clear()
-            self._next[signal] = Place(batch_id, 0)
-            self.position.move(signal, Place(batch_id, 0))
+                if place.first_undone <= readable.batch_id < batch_id:
+                    left += _count(readable)
+            flying = self._flying[signal]
+            while flying and flying[0].place.batch_id < batch_id:
+                # Who sends it counts it: it may just have arrived.
+                item = flying.popleft()
+                item.passed_over = True
+                left -= 1
+            self._dropped(left, "no room")
+            if self._next[signal].batch_id < batch_id:
+                self._next[signal] = start
+            self.position.move(signal, start)
             self._changed.notify_all()
 
     def lag_s(self) -> float:
@@ -193,6 +211,8 @@ class DestinationQueue:
             found = False
             try:
                 for item in self._records(readable, done):
+                    if self._has_to_wait(item):
+                        return False
                     found = True
                     if not self._fly(item):
                         return True
@@ -203,6 +223,11 @@ class DestinationQueue:
                 return found
             self._advance(signal, Place(readable.batch_id, ALL))
         return False
+
+    def _has_to_wait(self, item: _Item) -> bool:
+        """Whether what would be added is not known yet."""
+        enriched = self._enrich is not None and item.signal is Signal.TRACES
+        return enriched and item.received_ns > time.time_ns() - _ENRICHED_AFTER_NS
 
     def _records(self, readable: Readable, done: int) -> Iterator[_Item]:
         """Yield the records of a segment after those that are done."""
@@ -220,6 +245,7 @@ class DestinationQueue:
                 yield _Item(
                     signal=readable.signal,
                     place=Place(readable.batch_id, number),
+                    tenant=piece.tenant,
                     payload=bytes(piece.payload),
                     received_ns=piece.received_unix_nano,
                     rows=piece.rows,
@@ -260,16 +286,17 @@ class DestinationQueue:
 
     def _send(self, item: _Item) -> bool:
         """Send a record until it is taken or refused; false when stopping."""
+        tenants = self.destination.tenants
+        if tenants and item.tenant not in tenants:
+            return True
         payload = item.payload
         if self._enrich is not None and item.signal is Signal.TRACES:
-            enriched = self._enrich(payload, item.received_ns)
-            while enriched is None:
-                if self._stopping.wait(0.1):
-                    return False
-                enriched = self._enrich(payload, item.received_ns)
-            payload = enriched
+            payload = self._enrich(payload, item.tenant)
         sender = self._sender
         while sender is not None and not self._stopping.is_set():
+            if item.passed_over:
+                self._dropped(1, "no room")
+                return True
             if self._wait_while_paused():
                 continue
             sent = sender.send(item.signal, payload)

@@ -62,15 +62,19 @@ class Wanted:
         detectors: Findings of these; empty for all.
         rank: Findings of at least this severity, by its number.
         runs: Also summaries of runs.
+        tenants: Of these tenants; empty for all.
     """
 
     detectors: tuple[str, ...] = ()
     rank: int = 0
     runs: bool = False
+    tenants: tuple[str, ...] = ()
 
     def __contains__(self, notice: object) -> bool:
         """Whether it wants to be told of something."""
         if not isinstance(notice, Notice):
+            return False
+        if self.tenants and notice.tenant not in self.tenants:
             return False
         if notice.kind == "run":
             return self.runs

@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 
+from fleetspan_collector.config._destination import Destination as Forwarding
 from fleetspan_collector.config._hook import RESERVED
 from fleetspan_collector.config._notify_settings import NotifySettings
 from fleetspan_collector.notify._destination import Outcome, Verdict, Wanted, clip
@@ -26,6 +27,7 @@ from fleetspan_collector.notify._exporters import (
     log_sender,
     metric_exporter,
 )
+from fleetspan_collector.notify._forwarded import ForwardedLogs
 from fleetspan_collector.notify._log_records import (
     SCOPE_NAME,
     VERSION,
@@ -45,21 +47,28 @@ class Otlp:
     """Sends log events, many at once; what was not taken is tried until it is too old.
 
     Args:
-        settings: Where to, and how.
+        name: In every record of a delivery.
+        sender: Sends them.
+        secrets: What must not stand in a record of a delivery.
         metrics: Where it counts what a receiver has not taken.
+        tenants: Whose; empty for everybody's.
     """
 
-    name = RESERVED
-    wanted = Wanted(runs=True)
     together = 512
     attempts: int | None = None
 
-    def __init__(self, settings: NotifySettings, metrics: NotifyMetrics) -> None:
-        headers = dict(settings.notify_otlp_headers.pairs)
-        self._sender: LogSender = log_sender(
-            settings.notify_otlp_protocol, settings.notify_otlp_endpoint, headers
-        )
-        self._secrets = tuple(headers.values())
+    def __init__(
+        self,
+        name: str,
+        sender: LogSender,
+        secrets: Sequence[str],
+        metrics: NotifyMetrics,
+        tenants: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.wanted = Wanted(runs=True, tenants=tenants)
+        self._sender = sender
+        self._secrets = tuple(secrets)
         self._metrics = metrics
         self._resource = collector_resource()
         self._interrupted = threading.Event()
@@ -116,6 +125,31 @@ def _fitting(notices: Sequence[Notice]) -> Sequence[Notice]:
         if count and size_bytes > _MOST_REQUEST_BYTES:
             return notices[:count]
     return notices
+
+
+def otlp_of(settings: NotifySettings, metrics: NotifyMetrics) -> Otlp:
+    """The one of ``notify_otlp_endpoint``."""
+    headers = dict(settings.notify_otlp_headers.pairs)
+    sender = log_sender(
+        settings.notify_otlp_protocol, settings.notify_otlp_endpoint, headers
+    )
+    return Otlp(RESERVED, sender, tuple(headers.values()), metrics)
+
+
+def forwarded_of(destination: Forwarding, metrics: NotifyMetrics) -> Otlp:
+    """The one of a destination of ``forward``.
+
+    Raises:
+        OSError: When a file of TLS cannot be read.
+    """
+    secrets = [value for _, value in destination.headers.pairs]
+    return Otlp(
+        f"forward:{destination.name}",
+        ForwardedLogs(destination),
+        secrets,
+        metrics,
+        destination.tenants,
+    )
 
 
 class OtlpMetrics:

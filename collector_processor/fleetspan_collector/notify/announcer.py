@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import prometheus_client
 
 from fleetspan_collector._errors import UsageError
-from fleetspan_collector.config import Endpoint, Settings
+from fleetspan_collector.config import Settings
+from fleetspan_collector.config._addresses import is_one_of
+from fleetspan_collector.config._destination import Destination as Forwarding
 from fleetspan_collector.config._hook import Hook
 from fleetspan_collector.notify._attempt import Backoff
 from fleetspan_collector.notify._clerk import Clerk
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("fleetspan.notify")
 
 _STOP_S: Final = 5.0
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Announcer:
@@ -82,7 +82,10 @@ class Announcer:
         self._keep_s = settings.notify_keep_trying_hours * 3600
         self._clerk = Clerk(self._keep_s, self._metrics)
         self._workers: list[Worker] = []
-        self.wants_live = bool(settings.notify_hooks or settings.notify_otlp_endpoint)
+        self._forwarded = [each for each in settings.forward if "events" in each.enrich]
+        self.wants_live = bool(
+            settings.notify_hooks or settings.notify_otlp_endpoint or self._forwarded
+        )
 
     def start(self) -> None:
         """Begin to tell, first of what was not told before the last stop.
@@ -119,12 +122,26 @@ class Announcer:
         if settings.notify_otlp_endpoint:
             _refuse_itself(settings)
             # Here: it brings OpenTelemetry's exporters with it.
-            from fleetspan_collector.notify._otlp import Otlp, OtlpMetrics
+            from fleetspan_collector.notify._otlp import OtlpMetrics, otlp_of
 
-            destinations.append(Otlp(settings, self._metrics))
+            destinations.append(otlp_of(settings, self._metrics))
             self._otlp_metrics = OtlpMetrics(settings, self._metrics)
             self._figures.attach(self._otlp_metrics.meter)
+        for each in self._forwarded:
+            destinations.append(self._forwarded_to(each))
         return destinations
+
+    def _forwarded_to(self, forwarding: Forwarding) -> Destination:
+        from fleetspan_collector.notify._otlp import forwarded_of
+
+        try:
+            return forwarded_of(forwarding, self._metrics)
+        except OSError as error:
+            raise UsageError(
+                f"destination {forwarding.name} cannot be used",
+                because=str(error),
+                suggestion="fleetspan config show --origin",
+            ) from error
 
     def stop(self, timeout_s: float = _STOP_S) -> None:
         """End what is under way and write down what was tried.
@@ -216,12 +233,7 @@ def _unusable(hook: Hook, because: str) -> UsageError:
 
 def _refuse_itself(settings: Settings) -> None:
     """What this collector tells must not come back to it as something to look at."""
-    parts = urlsplit(settings.notify_otlp_endpoint)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    own: list[Endpoint | None] = [settings.grpc, settings.http]
-    if parts.hostname in _LOOPBACK and any(
-        each is not None and each.port == port for each in own
-    ):
+    if is_one_of(settings.notify_otlp_endpoint, (settings.grpc, settings.http)):
         raise UsageError(
             "the setting 'notify_otlp_endpoint' cannot be used",
             because=f"{settings.notify_otlp_endpoint} is this collector itself, which "

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +11,15 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
-    ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 
-from tests.collector_processor.forward.receiving import Receiver
-from tests.collector_processor.running import Collector, poll
+from tests.collector_processor.forward.receiving import Receiver, request
+from tests.collector_processor.running import Collector, command, poll
 
 pytestmark = pytest.mark.integration
 
 PROTOCOLS = ("grpc", "http/protobuf")
-
-
-def request(number: int) -> bytes:
-    """Return a request of one span, with a field that nobody knows."""
-    message = ExportTraceServiceRequest()
-    span = message.resource_spans.add().scope_spans.add().spans.add()
-    span.trace_id = number.to_bytes(16, "big")
-    span.span_id = number.to_bytes(8, "big")
-    span.name = f"span {number}"
-    span.start_time_unix_nano = time.time_ns()
-    span.end_time_unix_nano = span.start_time_unix_nano + 1000
-    unknown = b"\xfa\x3f\x03xyz"
-    return message.SerializeToString() + unknown
-
-
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
-    """Starts collectors that forward; each can be started again on the same data."""
-    started: list[Collector] = []
-
-    def start(destinations: dict[str, Any], *options: str) -> Collector:
-        forward = json.dumps(destinations)
-        data = tmp_path / "data"
-        made = Collector(data, *options, variables={"FLEETSPAN_FORWARD": forward})
-        started.append(made)
-        return made.wait_until_ready()
-
-    yield start
-    for each in started:
-        if each.process.returncode is None:
-            each.kill()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -121,8 +87,6 @@ def test_a_command_without_receivers_keeps_what_a_destination_needs(
     collector: Any, tmp_path: Path
 ) -> None:
     """Who opens the store alone stores what is journaled, and forwards nothing."""
-    from tests.collector_processor.running import command
-
     with Receiver("grpc") as receiver:
         receiver.go()
         destination = {"late": {"url": receiver.url}}
