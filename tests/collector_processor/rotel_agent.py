@@ -34,10 +34,13 @@ def rotel_program() -> Path | None:
 
 
 @contextlib.contextmanager
-def rotel(log: Path, program: Path, *options: str) -> Generator[Rotel]:
+def rotel(
+    log: Path, program: Path, *options: str, grpc: str = "", http: str = ""
+) -> Generator[Rotel]:
     """Run it with options of its exporter; what it says goes into a file."""
-    grpc, http = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
-    with log.open("wb") as file:
+    grpc = grpc or f"127.0.0.1:{_free_port()}"
+    http = http or f"127.0.0.1:{_free_port()}"
+    with log.open("ab") as file:
         process = subprocess.Popen(
             [
                 *(str(program), "start", "--otlp-grpc-endpoint", grpc),
