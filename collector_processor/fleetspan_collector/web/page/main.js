@@ -31,7 +31,8 @@ function applyTheme(theme) {
 }
 
 function otherTheme() {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  const chosen = document.documentElement.dataset.theme;
+  const dark = chosen ? chosen === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
   const theme = dark ? "light" : "dark";
   localStorage.setItem(THEME, theme);
   applyTheme(theme);
