@@ -142,7 +142,9 @@ def test_keys(window: Callable[..., Window], paths: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["light", "dark"])
-def test_the_other_theme_is_one_key_away(window: Callable[..., Window], kind: str) -> None:
+def test_the_other_theme_is_one_key_away(
+    window: Callable[..., Window], kind: str
+) -> None:
     """From either, and it is still there when the page is opened again."""
     colour = "getComputedStyle(document.body).backgroundColor"
     page = window(kind).open("/")
