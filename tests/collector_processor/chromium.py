@@ -70,7 +70,9 @@ class Window:
     def open(self, path: str) -> Page:
         """Go to a path and wait until nothing is loading."""
         self.page.goto(self.address + path)
-        self.page.wait_for_selector("main :is(h1, .waterfall, .empty)", state="attached")
+        self.page.wait_for_selector(
+            "main :is(h1, .waterfall, .empty)", state="attached"
+        )
         self.page.wait_for_load_state("load")
         self.page.wait_for_function("!document.querySelector('[data-loading=yes]')")
         return self.page
