@@ -29,6 +29,7 @@ PARTS: Final = (
     "analysis",
     "live",
     "stream",
+    "screen",
     "cache",
     "detection",
 )

@@ -56,19 +56,19 @@ def _listen(
 ) -> dict[str, Any]:
     seconds = scale.freshness_s
     url = f"ws://{collector.endpoint('web')}/api/v1/live/ws"
-    listeners = _start("_stream_listeners", url, str(clients))
+    listeners = start("_stream_listeners", url, str(clients))
     assert listeners.stdout is not None
     assert listeners.stdout.readline() == "ready\n"
     load_s = scale.freshness_warm_up_s + seconds + 2 * _ARRIVES_S
     load = (
-        _start("freshness", collector.endpoint("otlp_grpc"), str(load_s))
+        start("freshness", collector.endpoint("otlp_grpc"), str(load_s))
         if loaded
         else None
     )
     time.sleep(scale.freshness_warm_up_s)
     before = usage_of([collector.process.pid, listeners.pid])
     own = usage_of([collector.process.pid])
-    agent = _start(
+    agent = start(
         *("_stream_agent", str(seconds)),
         FLEETSPAN_ENDPOINT=f"http://{collector.endpoint('otlp_http')}",
     )
@@ -101,7 +101,8 @@ def _listen(
     }
 
 
-def _start(module: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+def start(module: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start a module of the benchmarks with pipes to it."""
     return subprocess.Popen(
         [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments],
         stdin=subprocess.PIPE,
