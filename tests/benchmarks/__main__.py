@@ -20,6 +20,7 @@ PARTS: Final = (
     "sdk",
     "idle",
     "reads",
+    "pages",
     "dialects",
     "hooks",
     "hook_start",

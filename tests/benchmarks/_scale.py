@@ -23,6 +23,7 @@ class Scale:
         idle_s: Seconds that idleness, and then the trickle, are watched.
         reads_calls: Model calls in each store that is read.
         reads_parts_of_a_day: Overlapping parts of each day and table of those.
+        pages_spans: Spans in each store that the page asks.
         reads_repeats: How often each query is asked.
         transcript_bytes: Size of the transcripts that are read.
         analysis_spans: Spans that are analysed, for each size of runs.
@@ -42,6 +43,7 @@ class Scale:
     reads_calls: tuple[int, ...]
     reads_parts_of_a_day: int
     reads_repeats: int
+    pages_spans: tuple[int, ...]
     transcript_bytes: int
     analysis_spans: int
     live_runs: int
@@ -65,6 +67,7 @@ FULL: Final = Scale(
     reads_calls=(1_000_000, 5_000_000),
     reads_parts_of_a_day=11,
     reads_repeats=30,
+    pages_spans=(1_000_000, 10_000_000),
     transcript_bytes=1_000_000_000,
     analysis_spans=500_000,
     live_runs=30,
@@ -83,6 +86,7 @@ QUICK: Final = Scale(
     reads_calls=(200_000,),
     reads_parts_of_a_day=11,
     reads_repeats=10,
+    pages_spans=(200_000,),
     transcript_bytes=100_000_000,
     analysis_spans=100_000,
     live_runs=15,
@@ -101,6 +105,7 @@ TINY: Final = Scale(
     reads_calls=(10_000,),
     reads_parts_of_a_day=1,
     reads_repeats=2,
+    pages_spans=(10_000,),
     transcript_bytes=1_000_000,
     analysis_spans=5_000,
     live_runs=2,
