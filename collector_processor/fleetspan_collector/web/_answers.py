@@ -10,7 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from fleetspan_collector._errors import CollectorError, UnreachableError, UsageError
 from fleetspan_collector.access import ForbiddenError, UnauthenticatedError
-from fleetspan_collector.web.lookup import RunAmbiguousError, RunNotFoundError
+from fleetspan_collector.web.lookup import (
+    ItemNotFoundError,
+    RunAmbiguousError,
+    RunNotFoundError,
+)
 
 
 class OrjsonResponse(JSONResponse):
@@ -38,7 +42,7 @@ def problem(status: int, error: str, *, because: str, suggestion: str) -> Respon
 def problem_of(error: CollectorError) -> Response:
     """Answer with an error of ours."""
     match error:
-        case RunNotFoundError():
+        case RunNotFoundError() | ItemNotFoundError():
             status = 404
         case RunAmbiguousError():
             status = 409

@@ -40,6 +40,17 @@ class Reader(Protocol):
         ...
 
 
+class ItemNotFoundError(UsageError):
+    """The run has no such row."""
+
+    def __init__(self, kind: str, item_id: str) -> None:
+        super().__init__(
+            f"the run has no {kind} {item_id[:80]!r}",
+            because="no row of it has this id",
+            suggestion="GET /api/v1/runs/ID/timeline for the rows there are",
+        )
+
+
 class RunNotFoundError(UsageError):
     """No run has this id, or an id that begins so."""
 

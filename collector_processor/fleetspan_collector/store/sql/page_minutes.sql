@@ -9,6 +9,6 @@ SELECT
     sum(InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens) AS tokens,
     countIf(CostUsd IS NULL AND NOT (Error != '' AND InputTokens IS NULL)) AS unpriced
 FROM @database@.llm_calls
-WHERE StartTime >= now() - INTERVAL 1 HOUR AND Bucket >= now() - INTERVAL 1 DAY
+WHERE StartTime >= now() - INTERVAL 1 HOUR AND Bucket >= now() - INTERVAL 3 HOUR
 GROUP BY minute_s
 ORDER BY minute_s

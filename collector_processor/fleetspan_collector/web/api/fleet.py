@@ -16,13 +16,21 @@ _QUIET_S: Final = 120.0
 _DAY_NS: Final = 86_400 * 1_000_000_000
 _MOST_CONCERNS: Final = 30
 _MEDIUM: Final = 2
+_NOTHING: Final[Mapping[str, Any]] = {
+    "doing": "",
+    "model": "",
+    "llm_calls": 0,
+    "tool_calls": 0,
+    "tokens": None,
+    "cost_usd": None,
+}
 _RANKS: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
 
 
 def fleet(rows: ReadsRows, sees: str | None, limit: int) -> dict[str, Any]:
     """Return the document of agents at work, and of the last hour."""
     now_s = time.time()
-    found = rows.of(sees, "page_workers", {"limit": limit})
+    found = _workers(rows, sees, limit)
     minutes = rows.of(sees, "page_minutes")
     hour = rows.of(sees, "page_hour")[0]
     return {
@@ -40,6 +48,41 @@ def fleet(rows: ReadsRows, sees: str | None, limit: int) -> dict[str, Any]:
             "unpriced_calls": sum(row["unpriced"] for row in minutes),
         },
         "by_minute": _by_minute(minutes, int(now_s)),
+    }
+
+
+def _workers(rows: ReadsRows, sees: str | None, limit: int) -> list[dict[str, Any]]:
+    """Return who is at work, with what they have done."""
+    found = rows.of(sees, "page_workers", {"limit": limit})
+    if not found:
+        return []
+    wanted = {
+        "runs": sorted({row["run_id"] for row in found}),
+        "since": min(row["bucket"] for row in found),
+    }
+    named = {
+        row["run_id"]: row["run_name"]
+        for row in rows.of(sees, "page_run_names", wanted)
+    }
+    done = {
+        (row["run_id"], row["agent_id"]): row
+        for row in rows.of(sees, "page_worker_calls", wanted)
+    }
+    return [
+        {
+            **row,
+            "run_name": named.get(row["run_id"], ""),
+            **_done(row, done.get((row["run_id"], row["agent_id"]), _NOTHING)),
+        }
+        for row in found
+    ]
+
+
+def _done(row: Mapping[str, Any], done: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("doing", "llm_calls", "tool_calls", "tokens", "cost_usd")
+    return {
+        **{name: done[name] for name in names},
+        "model": row["model"] or done["model"],
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from fleetspan_collector._errors import UsageError
 from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 from fleetspan_collector.web.api.runs import bounds_of
+from fleetspan_collector.web.lookup import ItemNotFoundError
 
 _TABLES: Final = {
     "agent": ("agents", "AgentId"),
@@ -16,17 +16,6 @@ _TABLES: Final = {
 }
 _MOST_LOGS: Final = 200
 _NOT_SHOWN: Final = frozenset({"Bucket", "RulesVersion", "Tenant"})
-
-
-class ItemNotFoundError(UsageError):
-    """The run has no such row."""
-
-    def __init__(self, kind: str, item_id: str) -> None:
-        super().__init__(
-            f"the run has no {kind} {item_id[:80]!r}",
-            because="no row of it has this id",
-            suggestion="GET /api/v1/runs/ID/timeline for the rows there are",
-        )
 
 
 def item(
