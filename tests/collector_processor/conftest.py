@@ -1,10 +1,13 @@
 """Runs to read."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from fleetspan_collector.store.rows import AgentRow, RunDetail
+from tests.collector_processor.server_store import close_below
 
 USAGE: dict[str, Any] = {
     "llm_calls": 2,
@@ -60,6 +63,13 @@ def make_run(run_id: str, agents: list[AgentRow], **changes: Any) -> RunDetail:
         **changes,
     }
     return cast("RunDetail", row)
+
+
+@pytest.fixture(autouse=True)
+def servers_end_with_their_test(tmp_path: Path) -> Iterator[None]:
+    """With ``FLEETSPAN_TEST_STORE=server``: a test's own servers do not outlive it."""
+    yield
+    close_below(tmp_path)
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.collector_processor.server_store import variables_of
+
 CANONICAL: Final = ("runs", "agents", "llm_calls", "tool_calls")
 FREE_PORTS: Final = (
     *("--grpc=127.0.0.1:0", "--http=127.0.0.1:0", "--web=127.0.0.1:0"),
@@ -34,6 +36,9 @@ def environment(**changes: str) -> dict[str, str]:
 
 def command(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     """Run the ``fleetspan`` command."""
+    if "--data" in arguments:
+        data = Path(arguments[arguments.index("--data") + 1])
+        changes = variables_of(data) | changes
     return subprocess.run(
         [sys.executable, "-m", "fleetspan_collector", *arguments],
         capture_output=True,
@@ -78,7 +83,7 @@ class Collector:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env=environment(**(variables or {})),
+            env=environment(**(variables_of(data) | dict(variables or {}))),
         )
 
     @property

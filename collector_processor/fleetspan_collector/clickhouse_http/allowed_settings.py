@@ -36,6 +36,7 @@ _PASSED_OVER: Final = re.compile(
     r"|session_check|session_timeout|poll_interval|idle_connection_timeout)$"
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NARROWS: Final = "additional_table_filters"
 _CLAMPED: Final = (
     "max_execution_time",
     "max_memory_usage",
@@ -60,7 +61,11 @@ class Limits:
 
 
 def settled(
-    asked: Iterable[tuple[str, str]], limits: Limits, known: Mapping[str, str]
+    asked: Iterable[tuple[str, str]],
+    limits: Limits,
+    known: Mapping[str, str],
+    *,
+    sees_all: bool = False,
 ) -> dict[str, str]:
     """Return the settings of a statement.
 
@@ -68,6 +73,8 @@ def settled(
         asked: What the client asks for; of a name given twice the last.
         limits: Bounds that hold all the same.
         known: All settings of the engine with their defaults.
+        sees_all: Whether the client sees everybody's rows, and so may choose to see
+            fewer.
 
     Raises:
         ClickHouseFault: When there is no such setting, or it is not for clients.
@@ -84,7 +91,12 @@ def settled(
             )
         elif _PASSED_OVER.match(name):
             continue
-        elif _TAKEN.match(name) and not name.startswith(("enable_url", "use_hive")):
+        elif (
+            name == _NARROWS
+            and sees_all
+            or _TAKEN.match(name)
+            and not name.startswith(("enable_url", "use_hive"))
+        ):
             settings[name] = value
         elif value != known[name]:
             raise ClickHouseFault.of(

@@ -221,7 +221,12 @@ class Execution:
             *self.asked.settings,
             *self.asked.statement.settings,
         )
-        return settled(asked, self._serving.limits, self._connections.known_settings)
+        return settled(
+            asked,
+            self._serving.limits,
+            self._connections.known_settings,
+            sees_all=self.identity.sees is None,
+        )
 
     def _require_key(self, scope: Allowed) -> None:
         # Where nobody has to show a key, who shows none may look and nothing else.

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
 from ..fleet import agent, traces
 from ..running import FREE_PORTS, Collector, command, poll, rows_of
+from ..server_store import embedded_only
 
 _GIB: Final = 1 << 30
 
@@ -128,6 +129,7 @@ def test_unknown_setting_in_the_file(data: Path) -> None:
     assert [each.name for each in data.iterdir()] == ["config.toml"]
 
 
+@embedded_only
 def test_store_of_a_newer_generation(data: Path) -> None:
     """A newer store is refused by its generation, and opens again once it is ours."""
     with Collector(data) as collector:

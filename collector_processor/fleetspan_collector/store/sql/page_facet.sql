@@ -4,10 +4,11 @@
 -- returns: value, runs
 SELECT
     toString(@value@) AS value,
-    uniqExact(RunId) AS runs
+    -- Exact for the first tens of thousands.
+    uniq(RunId) AS runs
 FROM @database@.@table@
-WHERE Bucket >= toDateTime({since:Int64}) AND value != ''
-    AND ({prefix:String} = '' OR positionCaseInsensitiveUTF8(value, {prefix:String}) > 0)
-GROUP BY value
+WHERE Bucket >= toDateTime({since:Int64}) AND @value@ != ''
+    AND ({prefix:String} = '' OR positionCaseInsensitiveUTF8(toString(@value@), {prefix:String}) > 0)
+GROUP BY @value@
 ORDER BY runs DESC, value
 LIMIT {limit:UInt32}

@@ -9,8 +9,10 @@ from fleetspan_collector._errors import UsageError
 from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 
 _AGENTS: Final = (
-    "LEFT JOIN (SELECT RunId, AgentId, any(Name) AS AgentName FROM agents"
-    " WHERE Bucket BETWEEN toDateTime({since:Int64}) - INTERVAL 31 DAY"
+    # A name is in each version of a row that has one: no need to merge them.
+    "LEFT JOIN (SELECT RunId, AgentId, anyIf(Name, Name != '') AS AgentName"
+    " FROM canonical_agents"
+    " WHERE Bucket BETWEEN toDateTime({since:Int64}) - INTERVAL 7 DAY"
     " AND toDateTime({until:Int64}) GROUP BY RunId, AgentId) AS named"
     " ON named.RunId = calls.RunId AND named.AgentId = calls.AgentId"
 )
