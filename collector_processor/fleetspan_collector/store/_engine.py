@@ -8,6 +8,7 @@ it they would cost the embedded backend several extra statements a call.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 from collections.abc import Generator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("fleetspan.store")
 
 _DECODER_PATH: Final = ":memory:"
+_OLDEST_SERVER: Final = (25, 8)
 
 
 class Engine:
@@ -65,7 +67,7 @@ class Engine:
                 return clickhouse_connect.get_client(
                     interface="chdb", path=str(address.path), settings=dict(settings)
                 )
-            return clickhouse_connect.get_client(
+            client = clickhouse_connect.get_client(
                 host=address.host,
                 port=address.port,
                 username=address.user,
@@ -75,6 +77,8 @@ class Engine:
                 settings=dict(settings),
                 autogenerate_session_id=False,
             )
+            _refuse_old(str(client.server_version), str(address.host))
+            return client
         except (ClickHouseError, OSError) as error:
             where = str(address.path) if address.embedded else address.host
             raise UnreachableError(
@@ -211,19 +215,47 @@ class Engine:
 
     def insert_arrow(self, table: str, rows: pa.Table) -> None:
         """Append an Arrow table to a table of the store's database."""
-        if rows.num_rows:
+        if not rows.num_rows:
+            return
+        if self.address.embedded:
             self._client.insert_arrow(f"{self.address.database}.{table}", rows)
+            return
+        stream = io.BytesIO()
+        with pa.ipc.new_stream(stream, rows.schema) as writer:
+            writer.write_table(rows)
+        self._insert(table, rows.column_names, stream.getvalue(), "ArrowStream")
 
     def insert_native(self, table: str, columns: list[str], block: bytes) -> None:
         """Append blocks in Native format to a table of the store's database."""
+        self._insert(table, columns, block, "Native")
+
+    def _insert(self, table: str, columns: list[str], data: bytes, fmt: str) -> None:
+        # As a file: bytes the client would send again by itself when the connection
+        # ends, also when the server has stored them already.
         self._client.raw_insert(
-            f"{self.address.database}.{table}", columns, block, fmt="Native"
+            f"{self.address.database}.{table}", columns, io.BytesIO(data), fmt=fmt
         )
 
     def close(self) -> None:
         """Give the connection back; safe to call twice."""
         with contextlib.suppress(ClickHouseError):
             self._client.close()
+
+
+def _refuse_old(version: str, host: str) -> None:
+    """See that a server knows what our statements use.
+
+    Raises:
+        UnreachableError: When it is older than that.
+    """
+    found = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    if found < _OLDEST_SERVER:
+        needed = ".".join(map(str, _OLDEST_SERVER))
+        raise UnreachableError(
+            f"the store at {host} cannot be used",
+            because=f"it is ClickHouse {version}, at least {needed} is needed",
+            suggestion="upgrade the server, or use the embedded engine",
+        )
 
 
 def _quoted(text: str) -> str:
