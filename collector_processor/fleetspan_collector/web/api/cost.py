@@ -10,11 +10,11 @@ from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 
 _AGENTS: Final = (
     # A name is in each version of a row that has one: no need to merge them.
-    "LEFT JOIN (SELECT RunId, AgentId, anyIf(Name, Name != '') AS AgentName"
-    " FROM canonical_agents"
-    " WHERE Bucket BETWEEN toDateTime({since:Int64}) - INTERVAL 7 DAY"
-    " AND toDateTime({until:Int64}) GROUP BY RunId, AgentId) AS named"
-    " ON named.RunId = calls.RunId AND named.AgentId = calls.AgentId"
+    "LEFT ANY JOIN (SELECT sipHash64(RunId, AgentId) AS Agent,"
+    " anyIf(Name, Name != '') AS AgentName FROM canonical_agents"
+    " WHERE Bucket BETWEEN toDateTime({since:Int64}) - INTERVAL 3 DAY"
+    " AND toDateTime({until:Int64}) GROUP BY Agent) AS named"
+    " ON named.Agent = sipHash64(calls.RunId, calls.AgentId)"
 )
 # What it may be by: an expression, and what has to be joined for it.
 _BY: Final[Mapping[str, tuple[str, str]]] = {

@@ -428,10 +428,10 @@ class Lag(BaseModel):
 
 
 class Facet(BaseModel):
-    """A value to filter by, and how many runs have it."""
+    """A value to filter by, and how many rows of its kind have it."""
 
     value: str
-    runs: int
+    count: int
 
 
 class Facets(Document):
