@@ -21,9 +21,10 @@ from fleetspan_collector.access import Scope
 from fleetspan_collector.access.keys import KeyFile
 
 _KINDS = ("embedded", "server")
-_KIND = os.environ.get("FLEETSPAN_TEST_STORE", "embedded")
+STORE = os.environ.get("FLEETSPAN_TEST_STORE", "embedded")
+"""What keeps the store of collectors under test."""
 embedded_only = pytest.mark.skipif(
-    _KIND != "embedded", reason="it opens the embedded store by itself"
+    STORE != "embedded", reason="it opens the embedded store by itself"
 )
 
 
@@ -103,9 +104,9 @@ _servers: dict[Path, ServerStore] = {}
 
 def variables_of(data: Path) -> dict[str, str]:
     """Return the environment of a collector on a data directory, for the store it is to use."""
-    if _KIND not in _KINDS:
-        raise ValueError(f"FLEETSPAN_TEST_STORE={_KIND!r}: expected one of {_KINDS}")
-    if _KIND == "embedded":
+    if STORE not in _KINDS:
+        raise ValueError(f"FLEETSPAN_TEST_STORE={STORE!r}: expected one of {_KINDS}")
+    if STORE == "embedded":
         return {}
     server = _servers.get(data)
     if server is None:

@@ -7,9 +7,9 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.text import Text
 
@@ -37,6 +37,8 @@ from fleetspan_collector.cli._collector import make_collector
 from fleetspan_collector.cli._delivery_checks import NAME as DELIVERIES
 from fleetspan_collector.cli._delivery_checks import check_deliveries
 from fleetspan_collector.cli._errors import translate
+from fleetspan_collector.cli._forward_checks import NAME as FORWARDING
+from fleetspan_collector.cli._forward_checks import check_forwarding
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._processor_checks import NAME as PROCESSORS
 from fleetspan_collector.cli._processor_checks import check_processors
@@ -98,6 +100,7 @@ def _checks_of_running(endpoints: Endpoints, settings: Settings) -> list[Check]:
         (CLAUDE_FEEDS, lambda: _claude_feeds(source, database)),
         (PROCESSORS, lambda: check_processors(source.text("/metrics"))),
         (DELIVERIES, lambda: check_deliveries(source, database)),
+        (FORWARDING, lambda: check_forwarding(_lags(quick))),
     ]
     if endpoints.web is None:
         off = "the web port is off"
@@ -148,6 +151,11 @@ def _ready(source: OwnerSource) -> Check:
     # Answers 503 with its reasons when it is not, which is an error here.
     source.get("/readyz")
     return Check(name="ready", status="ok", detail="the collector can work")
+
+
+def _lags(source: OwnerSource) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = source.get("/api/v1/coverage")["forwarding"]
+    return found
 
 
 def _schema(source: OwnerSource, database: str) -> Check:

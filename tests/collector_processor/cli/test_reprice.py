@@ -10,6 +10,7 @@ import pytest
 
 from tests.collector_processor.fleet import agent, call, traces
 from tests.collector_processor.running import Collector, command
+from tests.collector_processor.server_store import embedded_only
 
 PRICES = '[models."claude-sonnet-4-5"]\ninput = {}\n'
 
@@ -71,6 +72,7 @@ def test_reprice_while_a_collector_runs_and_when_none_does(tmp_path: Path) -> No
     assert cost["rows"][0]["cost_usd"] == pytest.approx(0.309)
 
 
+@embedded_only
 def test_reprice_without_a_store(tmp_path: Path) -> None:
     """Nothing is made where nothing has been recorded."""
     done = command("--data", str(tmp_path / "data"), "reprice")

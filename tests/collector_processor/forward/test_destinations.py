@@ -66,6 +66,15 @@ def test_tls_both_ways(collector: Any, tmp_path: Path, protocol: str) -> None:
         assert lags["good"]["problem"] is None
         assert lags["no-certificate"]["problem"]
         assert lags["wrong-authority"]["problem"]
+        done = command("--data", str(running.data), "doctor", "--json")
+        (check,) = (
+            each
+            for each in json.loads(done.stdout)["checks"]
+            if each["name"] == "forwarding"
+        )
+        assert check["status"] == "warn"
+        assert "no-certificate takes nothing" in check["detail"]
+        assert "good" not in check["detail"]
 
 
 def test_a_certificate_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ def _send(collector: Collector, *names: str) -> None:
     collector.post("traces", traces(spans).SerializeToString())
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class _Tail:
     """``fleetspan tail`` in a process of its own."""
 
@@ -67,6 +71,8 @@ class _Tail:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),
+            # Whoever is started in the background inherits that Ctrl-C is ignored.
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - the test has one thread then
         )
         assert self.process.stdout is not None
         assert self.process.stderr is not None

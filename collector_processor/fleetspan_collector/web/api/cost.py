@@ -10,10 +10,10 @@ from fleetspan_collector.web.api.rows import ReadsRows, rfc3339
 
 _AGENTS: Final = (
     # A name is in each version of a row that has one: no need to merge them.
-    "LEFT ANY JOIN (SELECT sipHash64(RunId, AgentId) AS Agent,"
-    " anyIf(Name, Name != '') AS AgentName FROM canonical_agents"
-    " WHERE Bucket BETWEEN toDateTime({since:Int64}) - INTERVAL 3 DAY"
-    " AND toDateTime({until:Int64}) GROUP BY Agent) AS named"
+    "LEFT ANY JOIN (SELECT sipHash64(RunId, AgentId) AS Agent, Name AS AgentName"
+    " FROM canonical_agents WHERE Name != ''"
+    " AND Bucket BETWEEN toDateTime({since:Int64}) - INTERVAL 3 DAY"
+    " AND toDateTime({until:Int64})) AS named"
     " ON named.Agent = sipHash64(calls.RunId, calls.AgentId)"
 )
 # What it may be by: an expression, and what has to be joined for it.
@@ -29,6 +29,7 @@ _BY: Final[Mapping[str, tuple[str, str]]] = {
 BY: Final = tuple(_BY)
 _BINS_S: Final = (10, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86400, 7 * 86400)
 _WANTED_BINS: Final = 60
+_HOUR_S: Final = 3600
 MOST_BINS: Final = 500
 _MOST_SERIES: Final = 8
 _OTHERS: Final = "(others)"
@@ -44,6 +45,9 @@ def cost(
     bin_s: int | None = None,
 ) -> dict[str, Any]:
     """Return the document of cost over time.
+
+    Bins of whole hours begin at a whole hour: a call is in the hour of its start, which
+    its row keeps beside its time and which takes a third of the time to read.
 
     Args:
         rows: The store.
@@ -64,6 +68,8 @@ def cost(
         )
     wanted_s = (until_s - since_s) / _WANTED_BINS
     width_s = bin_s or next((b for b in _BINS_S if b >= wanted_s), _BINS_S[-1])
+    if width_s % _HOUR_S == 0:
+        since_s -= since_s % _HOUR_S
     count = -(-(until_s - since_s) // width_s)
     if count > MOST_BINS:
         raise UsageError(
@@ -78,6 +84,7 @@ def cost(
         {"since": since_s, "until": until_s, "bin": width_s},
         by=expression,
         join=join,
+        at="Bucket" if width_s % _HOUR_S == 0 else "StartTime",
     )
     return {
         "since": rfc3339(since_s * 1_000_000_000),
