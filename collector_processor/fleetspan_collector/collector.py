@@ -22,7 +22,6 @@ from typing import Final
 
 import prometheus_client
 
-from fleetspan_collector._errors import UsageError
 from fleetspan_collector._opening import open_store
 from fleetspan_collector._signals import Submission
 from fleetspan_collector.access.key_gate import KeyGate, load_gate
@@ -324,11 +323,8 @@ class Collector:
         if endpoint is None:
             return None
         if not settings.store.embedded:
-            raise UsageError(
-                "the ClickHouse interface cannot be served",
-                because="the store is on a server, which has its own",
-                suggestion="fleetspan up --clickhouse off",
-            )
+            logger.info("no ClickHouse interface: the store's server has its own")
+            return None
         connections = await asyncio.to_thread(Connections, backstage.engine)
         opening.callback(connections.close)
         app = ClickHouseApp(
