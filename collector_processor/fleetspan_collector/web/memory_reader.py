@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from fleetspan_collector._errors import CollectorError
 from fleetspan_collector.store.rows import RunDetail, RunRow

@@ -71,10 +71,10 @@ RUN: Final = Board(
             title="Where its time went",
             description="The critical path: every second stands once.",
             kind=Kind.BAR_GAUGE,
-            sql="SELECT part.1 AS part, part.2 AS seconds FROM (SELECT arrayJoin(["
+            sql="SELECT pair.1 AS part, pair.2 AS seconds FROM (SELECT arrayJoin(["
             "('model', ModelSeconds), ('tool', ToolSeconds), ('permission', PermissionSeconds),"
             " ('queue', QueueSeconds), ('back-off', BackoffSeconds),"
-            " ('sub-agent', SubagentSeconds), ('gap', GapSeconds)]) AS part"
+            " ('sub-agent', SubagentSeconds), ('gap', GapSeconds)]) AS pair"
             f" FROM run_analyses WHERE {_RUN}) WHERE seconds > 0 ORDER BY seconds DESC",
             unit="s",
             height=11,
