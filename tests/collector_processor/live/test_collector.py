@@ -303,5 +303,5 @@ def test_open_streams_do_not_keep_a_collector_from_stopping(tmp_path: Path) -> N
 
     assert code == 0
     assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1001
+    assert closed.value.rcvd.code in {1001, 1012}
     assert ended == b"0\r\n\r\n"
