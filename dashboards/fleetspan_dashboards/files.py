@@ -1,9 +1,11 @@
-"""The dashboards as they are shipped."""
+"""The dashboards and rules as they are shipped."""
 
 from __future__ import annotations
 
+import functools
+import json
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 _FOLDER: Final = "json"
 
@@ -26,3 +28,10 @@ def read(name: str) -> str:
     """
     file = resources.files("fleetspan_dashboards") / _FOLDER / f"{name}.json"
     return file.read_text("utf-8")
+
+
+@functools.cache
+def panel_ids(name: str) -> dict[str, int]:
+    """Return the ids of a dashboard's panels by their titles."""
+    document: dict[str, Any] = json.loads(read(name))
+    return {panel["title"]: panel["id"] for panel in document["panels"]}

@@ -20,7 +20,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 
-from fleetspan_dashboards.panel import Board, Kind, Panel
+from fleetspan_dashboards.panel import Board, Choice, Kind, Panel
 
 _PLUGIN: Final = "grafana-clickhouse-datasource"
 _SOURCE: Final = models.DataSourceRef(type_val=_PLUGIN, uid="${datasource}")
@@ -36,14 +36,19 @@ _BUILDERS: Final[dict[Kind, Any]] = {
     # There is no builder of its own for it.
     Kind.TRACE: lambda: dashboard.Panel().type(Kind.TRACE.value),
 }
-ENVIRONMENTS: Final = (
-    "SELECT DISTINCT toString(Environment) FROM runs WHERE Bucket >= $__fromTime"
-    " - INTERVAL 1 DAY ORDER BY 1"
+
+# One lane per agent: rows of one table become a series for each.
+_LANES: Final = models.DataTransformerConfig(
+    id_val="partitionByValues",
+    options={"fields": ["agent"], "keepFields": False, "naming": {"asLabels": True}},
 )
-PROJECTS: Final = (
-    "SELECT DISTINCT toString(Project) FROM runs WHERE Bucket >= $__fromTime"
-    " - INTERVAL 1 DAY AND $__conditionalAll(Environment IN"
-    " (${environment:singlequote}), $environment) ORDER BY 1"
+_STATES: Final = models.ValueMap(
+    options={
+        state: models.ValueMappingResult(color=colour, index=place)
+        for place, (state, colour) in enumerate(
+            {"at work": "blue", "error": "red", "abandoned": "orange"}.items()
+        )
+    }
 )
 
 
@@ -106,22 +111,20 @@ def as_json(board: Board) -> str:
     if board.run:
         run = dashboard.TextBoxVariable("run").label("Run").default_value("")
         built = built.with_variable(run)
-    else:
-        built = built.with_variable(
-            _choice("environment", "Environment", ENVIRONMENTS)
-        ).with_variable(_choice("project", "Project", PROJECTS))
+    for choice in board.choices:
+        built = built.with_variable(_variable(choice))
     for place, panel in enumerate(board.panels, 1):
         built = built.with_panel(_panel(panel).id(place))
     text = json.dumps(built.build(), cls=JSONEncoder, indent=2, sort_keys=True)
     return f"{text}\n"
 
 
-def _choice(name: str, label: str, sql: str) -> dashboard.QueryVariable:
+def _variable(choice: Choice) -> dashboard.QueryVariable:
     return (
-        dashboard.QueryVariable(name)
-        .label(label)
+        dashboard.QueryVariable(choice.name)
+        .label(choice.label)
         .datasource(_SOURCE)
-        .query(sql)
+        .query(choice.sql)
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
         .multi(True)
@@ -165,6 +168,8 @@ def _panel(panel: Panel) -> Any:
         built = built.fill_opacity(40).stacking(
             common.StackingConfig().mode(common_models.StackingMode.NORMAL)
         )
+    if panel.kind is Kind.STATE_TIMELINE:
+        built = built.with_transformation(_LANES).mappings([_STATES])
     for column, unit in panel.units.items():
         built = built.override_by_name(
             column, [models.DynamicConfigValue("unit", unit)]

@@ -5,24 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
-
-SCOPE: Final = (
-    "$__conditionalAll(Environment IN (${environment:singlequote}), $environment)"
-    " AND $__conditionalAll(Project IN (${project:singlequote}), $project)"
-)
-"""A condition that keeps to the chosen environments and projects."""
-
-
-def within(column: str) -> str:
-    """Return a condition that keeps to the chosen time, by a column and its hour.
-
-    The hour of a row's first sight may lie before its time: a day is left for that.
-    """
-    return (
-        f"$__timeFilter({column}) AND Bucket BETWEEN"
-        " toStartOfHour($__fromTime) - INTERVAL 1 DAY AND $__toTime"
-    )
 
 
 class Kind(StrEnum):
@@ -96,6 +78,21 @@ def stat(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What narrows a dashboard: some values of a column, all of them at first.
+
+    Attributes:
+        name: Of the variable.
+        label: What people read.
+        sql: The query of its values; may name the choices before it.
+    """
+
+    name: str
+    label: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """One dashboard.
 
@@ -106,6 +103,7 @@ class Board:
         panels: In reading order.
         hours: How far back it looks unless told.
         run: Whether it is about one run, which ``$run`` names.
+        choices: What narrows it, each by those before it.
     """
 
     name: str
@@ -114,6 +112,7 @@ class Board:
     panels: Sequence[Panel]
     hours: int = 24
     run: bool = False
+    choices: Sequence[Choice] = ()
 
     @property
     def uid(self) -> str:

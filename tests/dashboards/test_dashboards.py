@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
-from collections.abc import Generator
-from typing import Any, Final
+from typing import Final
 
 import fleetspan_dashboards
 import pytest
 from fleetspan_dashboards.boards import BOARDS
-from fleetspan_dashboards.grafana import ENVIRONMENTS, PROJECTS, as_json
-from fleetspan_dashboards.macros import expand
+from fleetspan_dashboards.grafana import as_json
 from fleetspan_dashboards.panel import Board, Kind, Panel
+from fleetspan_dashboards.queries import AGENT, ENVIRONMENT, MODEL, PROJECT
 
-from tests.collector_processor.running import Collector, command
+from tests.dashboards.conftest import Fleet
 
 PANELS: Final = [(board, panel) for board in BOARDS for panel in board.panels]
 MOST_PANELS: Final = 20
@@ -42,71 +41,64 @@ def test_links_lead_somewhere() -> None:
             assert path.removeprefix("/d/").partition("?")[0] in uids
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Collector, str]]:
-    """A collector that holds a small fleet of the demo, and its run of most agents."""
-    data = tmp_path_factory.mktemp("dashboards") / "data"
-    done = command("--data", str(data), "demo", "--runs", "40", "--quiet")
-    assert done.returncode == 0, done.stderr
-    with Collector(data) as collector:
-        (row,) = collector.sql(
-            "SELECT RunId FROM otel.runs ORDER BY Agents DESC, RunId LIMIT 1"
-        )
-        yield collector, row["RunId"]
-
-
-def run(collector: Collector, sql: str, **variables: list[str]) -> Any:
-    """Run a query as the plugin sends it; return columns and rows."""
-    now_s = int(time.time())
-    query = expand(
-        sql, from_s=now_s - 86_400, to_s=now_s + 60, interval_s=300, variables=variables
-    )
-    status, _, body = collector.request(
-        "web", "POST", "/api/v1/sql?format=JSONCompact", query.encode()
-    )
-    assert status == 200, (query, body)
-    return json.loads(body)
-
-
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("board", "panel"),
     PANELS,
     ids=[f"{board.name}: {panel.title}" for board, panel in PANELS],
 )
-def test_a_panel_s_query_runs(
-    demo: tuple[Collector, str], board: Board, panel: Panel
-) -> None:
+def test_a_panel_s_query_runs(fleet: Fleet, board: Board, panel: Panel) -> None:
     """It has the columns of its kind, and rows unless there is a reason for none."""
-    collector, run_id = demo
+    # The captured sessions of Claude Code are as old as they are.
+    hours = float(board.hours)
+    if board.name == "claude-code":
+        hours = (time.time() - fleet.first_s) / 3600 + 1
     for sql in filter(None, (panel.sql, panel.edges)):
-        found = run(collector, sql, run=[run_id])
+        found = fleet.ask(sql, hours)
         names = [column["name"] for column in found["meta"]]
         types = [column["type"] for column in found["meta"]]
         assert found["rows"] > 0 or panel.may_be_empty
         if panel.kind is Kind.STAT:
             assert (found["rows"], len(names)) == (1, 1)
+            assert found["data"][0][0] is not None
         if panel.kind is Kind.TIME_SERIES:
             assert names[0] == "time"
             assert types[0].startswith("DateTime")
             assert "String" in types[1]
             assert len(names) == 3
+            assert "Int" in types[2] or "Float" in types[2]
         if panel.kind is Kind.STATE_TIMELINE:
             assert names == ["time", "agent", "state"]
+        if panel.kind is Kind.BAR_GAUGE:
+            assert "String" in types[0]
+            assert len(names) == 2
         if panel.kind is Kind.TRACE:
             assert {"traceID", "spanID", "parentSpanID", "startTime"} <= set(names)
     assert set(panel.links) | set(panel.units) <= set(names)
 
 
 @pytest.mark.integration
-def test_choices(demo: tuple[Collector, str]) -> None:
-    """Environments and projects are those of the runs, and narrow what is shown."""
-    collector, _ = demo
-    environments = [row[0] for row in run(collector, ENVIRONMENTS)["data"]]
+def test_choices(fleet: Fleet) -> None:
+    """Their values are those of the rows, each among the ones chosen before it."""
+    environments = [row[0] for row in fleet.ask(ENVIRONMENT.sql)["data"]]
     assert "production" in environments
-    assert run(collector, PROJECTS, environment=["production"])["rows"] > 0
-    fleet = next(board for board in BOARDS if board.name == "fleet")
-    runs = next(panel for panel in fleet.panels if panel.title == "Runs")
-    every = int(run(collector, runs.sql)["data"][0][0])
-    some = int(run(collector, runs.sql, environment=["production"])["data"][0][0])
+    for choice in (PROJECT, AGENT, MODEL):
+        every = fleet.ask(choice.sql)["rows"]
+        some = fleet.ask(choice.sql, environment=["production"])["rows"]
+        assert 0 < some <= every
+    runs = next(panel for _, panel in PANELS if panel.title == "Runs")
+    every = int(fleet.ask(runs.sql)["data"][0][0])
+    some = int(fleet.ask(runs.sql, environment=["production"])["data"][0][0])
     assert 0 < some < every
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=[board.name for board in BOARDS])
+def test_choices_are_those_that_the_queries_use(board: Board) -> None:
+    """No choice without an effect, no query with a choice that is not offered."""
+    used = {
+        name
+        for panel in board.panels
+        for name in re.findall(r"\$\{(\w+):", panel.sql + panel.edges)
+    }
+    offered = {choice.name for choice in board.choices} | ({"run"} & used)
+    assert used == offered

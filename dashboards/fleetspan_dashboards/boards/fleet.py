@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from fleetspan_dashboards.panel import SCOPE, Board, Kind, Panel, stat, within
+from fleetspan_dashboards.panel import Board, Kind, Panel, stat
+from fleetspan_dashboards.queries import (
+    AGENTS,
+    CALLS,
+    NARROWED,
+    RUNS,
+    SCOPE,
+    TO_RUN,
+    TOOL_CALLS,
+    UNPRICED,
+    within,
+)
 
-_RUNS: Final = f"FROM runs WHERE {within('StartTime')} AND {SCOPE}"
-_CALLS: Final = f"FROM llm_calls WHERE {within('StartTime')} AND {SCOPE}"
 _BAD: Final = (("green", None), ("orange", 0.05), ("red", 0.15))
 
 FLEET: Final = Board(
     name="fleet",
     title="Fleetspan / Fleet",
     description="All agents: what needs attention, what it costs, what fails.",
+    choices=NARROWED,
     panels=(
         stat(
             title="Agents at work",
@@ -25,28 +35,27 @@ FLEET: Final = Board(
         stat(
             title="Runs",
             description="Runs that began in this time.",
-            sql=f"SELECT count() AS runs {_RUNS}",
+            sql=f"SELECT count() AS runs {RUNS}",
         ),
         stat(
             title="Failed runs",
             description="Share of runs that ended in an error or were abandoned.",
             sql="SELECT countIf(Status IN ('error', 'abandoned')) / greatest(count(), 1) AS failed "
-            + _RUNS,
+            + RUNS,
             unit="percentunit",
             thresholds=_BAD,
         ),
         stat(
             title="Spend",
             description="Cost of all model calls that have a price.",
-            sql=f"SELECT sum(CostUsd) AS spend {_CALLS}",
+            sql=f"SELECT sum(CostUsd) AS spend {CALLS}",
             unit="currencyUSD",
         ),
         stat(
             title="Unpriced calls",
             description="Share of model calls whose price is not known: the spend is higher than "
             "shown. Give their models a price in the price file.",
-            sql="SELECT countIf(CostUsd IS NULL AND NOT (Error != '' AND InputTokens IS NULL))"
-            f" / greatest(count(), 1) AS unpriced {_CALLS}",
+            sql=f"SELECT {UNPRICED} / greatest(count(), 1) AS unpriced {CALLS}",
             unit="percentunit",
             thresholds=_BAD,
         ),
@@ -66,22 +75,28 @@ FLEET: Final = Board(
             f" FROM findings WHERE {within('At')} AND Severity >= 'medium'"
             " ORDER BY findings.Severity DESC, time DESC LIMIT 50",
             units={"usd": "currencyUSD", "seconds": "s"},
-            links={"run": "/d/fleetspan-run?var-run=${__value.raw}"},
+            links={"run": TO_RUN},
             width=24,
             height=9,
             may_be_empty="a fleet in which nothing stands out",
         ),
         Panel(
             title="Agents over time",
-            description="When agents were at work and how each ended; the latest thirty names.",
+            description="When agents were at work, and which failed or were abandoned; the latest "
+            "thirty names.",
             kind=Kind.STATE_TIMELINE,
-            sql="WITH named AS (SELECT Name, StartTime, EndTime, Status FROM agents"
-            f" WHERE {within('StartTime')} AND {SCOPE} AND Name != ''"
-            " ORDER BY StartTime DESC LIMIT 300)"
-            " SELECT time, agent, state FROM ("
-            " SELECT StartTime AS time, Name AS agent, 'at work' AS state FROM named"
-            " UNION ALL SELECT assumeNotNull(EndTime), Name, toString(Status) FROM named"
-            " WHERE EndTime IS NOT NULL) WHERE agent IN"
+            # Agents of one name may be at work side by side: the last one's end counts.
+            sql="WITH named AS (SELECT Name, StartTime, toString(Status) AS ending,"
+            " ifNull(EndTime, LastActivity) AS ended, Status IN ('error', 'abandoned') AS bad"
+            f" {AGENTS} AND Name != '' ORDER BY StartTime DESC LIMIT 300)"
+            " SELECT time, agent, multiIf(level > 0, 'at work', note = '', NULL, note) AS state"
+            " FROM (SELECT at AS time, Name AS agent, note, sum(change) OVER (PARTITION BY Name"
+            " ORDER BY at, change DESC ROWS UNBOUNDED PRECEDING) AS level FROM ("
+            " SELECT StartTime AS at, Name, 1 AS change, '' AS note FROM named"
+            " UNION ALL SELECT ended, Name, -1, if(bad, ending, '') FROM named"
+            " WHERE ending != 'running'"
+            " UNION ALL SELECT ended + INTERVAL $__interval_s SECOND, Name, 0, '' FROM named"
+            " WHERE bad)) WHERE agent IN"
             " (SELECT Name FROM named GROUP BY Name ORDER BY max(StartTime) DESC LIMIT 30)"
             " ORDER BY time",
             width=24,
@@ -92,7 +107,7 @@ FLEET: Final = Board(
             description="Dollars in each interval.",
             kind=Kind.TIME_SERIES,
             sql="SELECT $__timeInterval(StartTime) AS time, toString(Project) AS project,"
-            f" sum(CostUsd) AS cost {_CALLS} GROUP BY time, project ORDER BY time",
+            f" sum(CostUsd) AS cost {CALLS} GROUP BY time, project ORDER BY time",
             unit="currencyUSD",
             stacked=True,
         ),
@@ -101,7 +116,7 @@ FLEET: Final = Board(
             description="Runs that began in each interval.",
             kind=Kind.TIME_SERIES,
             sql="SELECT $__timeInterval(StartTime) AS time, toString(Status) AS status,"
-            f" count() AS runs {_RUNS} GROUP BY time, status ORDER BY time",
+            f" count() AS runs {RUNS} GROUP BY time, status ORDER BY time",
             stacked=True,
         ),
         Panel(
@@ -123,10 +138,9 @@ FLEET: Final = Board(
             kind=Kind.TIME_SERIES,
             sql="SELECT time, label, failed FROM ("
             "SELECT $__timeInterval(StartTime) AS time, 'model calls' AS label,"
-            f" countIf(Error != '') / count() AS failed {_CALLS} GROUP BY time"
+            f" countIf(Error != '') / count() AS failed {CALLS} GROUP BY time"
             " UNION ALL SELECT $__timeInterval(StartTime) AS time, 'tool calls' AS label,"
-            f" countIf(Error != '') / count() FROM tool_calls WHERE {within('StartTime')}"
-            f" AND {SCOPE} GROUP BY time) ORDER BY time",
+            f" countIf(Error != '') / count() {TOOL_CALLS} GROUP BY time) ORDER BY time",
             unit="percentunit",
         ),
         Panel(
@@ -137,9 +151,9 @@ FLEET: Final = Board(
             " LlmCalls AS calls, InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens"
             " AS tokens, CostUsd AS cost, Errors AS errors,"
             " dateDiff('millisecond', StartTime, LastActivity) / 1000 AS took, RunId AS run"
-            f" {_RUNS} ORDER BY time DESC LIMIT 100",
+            f" {RUNS} ORDER BY time DESC LIMIT 100",
             units={"cost": "currencyUSD", "took": "s", "tokens": "short"},
-            links={"run": "/d/fleetspan-run?var-run=${__value.raw}"},
+            links={"run": TO_RUN},
             width=24,
             height=10,
         ),

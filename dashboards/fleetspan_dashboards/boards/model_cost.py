@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from fleetspan_dashboards.panel import SCOPE, Board, Kind, Panel, stat, within
+from fleetspan_dashboards.panel import Board, Kind, Panel, stat
+from fleetspan_dashboards.queries import (
+    CALLS,
+    INPUT,
+    MODEL,
+    NARROWED,
+    OF_MODEL,
+    UNPRICED,
+)
 
-_CALLS: Final = f"FROM llm_calls WHERE {within('StartTime')} AND {SCOPE}"
-_INPUT: Final = "InputTokens + CacheReadTokens + CacheWriteTokens"
+_CALLS: Final = f"{CALLS} AND {OF_MODEL}"
 
 MODEL_COST: Final = Board(
     name="model-cost",
     title="Fleetspan / Model and cost",
     description="What models are asked, how fast they answer, and what that costs.",
+    choices=(*NARROWED, MODEL),
     panels=(
         stat(
             title="Spend",
@@ -29,7 +37,7 @@ MODEL_COST: Final = Board(
             title="Read from the cache",
             description="Cache efficiency: the share of input tokens that the provider had in its "
             "prompt cache. Low where prompts change early, or pauses outlast the cache.",
-            sql=f"SELECT sum(CacheReadTokens) / greatest(sum({_INPUT}), 1) AS cached {_CALLS}",
+            sql=f"SELECT sum(CacheReadTokens) / greatest(sum({INPUT}), 1) AS cached {_CALLS}",
             unit="percentunit",
         ),
         stat(
@@ -41,8 +49,7 @@ MODEL_COST: Final = Board(
         stat(
             title="Unpriced share",
             description="Calls whose price is not known; the spend is higher than shown.",
-            sql="SELECT countIf(CostUsd IS NULL AND NOT (Error != '' AND InputTokens IS NULL))"
-            f" / greatest(count(), 1) AS unpriced {_CALLS}",
+            sql=f"SELECT {UNPRICED} / greatest(count(), 1) AS unpriced {_CALLS}",
             unit="percentunit",
         ),
         stat(
@@ -64,11 +71,12 @@ MODEL_COST: Final = Board(
             title="Tokens by kind",
             description="Tokens in each interval, by what they are charged as.",
             kind=Kind.TIME_SERIES,
-            sql="SELECT $__timeInterval(StartTime) AS time, kind, sum(tokens) AS tokens"
-            " FROM (SELECT StartTime, arrayJoin([('input', InputTokens), ('cache read',"
-            " CacheReadTokens), ('cache write', CacheWriteTokens), ('output', OutputTokens)])"
-            f" AS pair, pair.1 AS kind, pair.2 AS tokens {_CALLS})"
-            " GROUP BY time, kind ORDER BY time",
+            # Summed first and told apart afterwards: a quarter of the rows, half the time.
+            sql="SELECT time, pair.1 AS kind, pair.2 AS tokens FROM (SELECT time,"
+            " arrayJoin([('input', i), ('cache read', r), ('cache write', w), ('output', o)])"
+            " AS pair FROM (SELECT $__timeInterval(StartTime) AS time, sum(InputTokens) AS i,"
+            " sum(CacheReadTokens) AS r, sum(CacheWriteTokens) AS w, sum(OutputTokens) AS o"
+            f" {_CALLS} GROUP BY time)) ORDER BY time",
             stacked=True,
         ),
         Panel(
@@ -94,8 +102,8 @@ MODEL_COST: Final = Board(
             kind=Kind.TABLE,
             sql="SELECT toString(Model) AS model, toString(Provider) AS provider, count() AS calls,"
             " sum(CostUsd) AS cost, avg(CostUsd) AS each, sum(OutputTokens) AS output,"
-            f" sum(CacheReadTokens) / greatest(sum({_INPUT}), 1) AS cached,"
-            " quantile(0.5)(DurationMs) / 1000 AS p50, quantile(0.95)(DurationMs) / 1000 AS p95,"
+            f" sum(CacheReadTokens) / greatest(sum({INPUT}), 1) AS cached,"
+            " (quantiles(0.5, 0.95)(DurationMs) AS took)[1] / 1000 AS p50, took[2] / 1000 AS p95,"
             " countIf(Error != '') / count() AS failed"
             f" {_CALLS} GROUP BY model, provider ORDER BY cost DESC NULLS LAST, calls DESC",
             units={
@@ -119,16 +127,12 @@ MODEL_COST: Final = Board(
             may_be_empty="every model has a price",
         ),
         Panel(
-            title="Cost by agent",
-            description="What agents' own calls cost, by name, the dearest first.",
+            title="Cost by user",
+            description="Whose runs the calls were made for, the fifteen dearest; by agent: see "
+            "the Agent dashboard.",
             kind=Kind.BAR_GAUGE,
-            sql="SELECT if(named.AgentName = '', '(no name)', named.AgentName) AS agent,"
-            " sum(calls.CostUsd) AS cost FROM llm_calls AS calls LEFT ANY JOIN"
-            " (SELECT sipHash64(RunId, AgentId) AS Agent, Name AS AgentName FROM canonical_agents"
-            " WHERE Name != '' AND Bucket BETWEEN toStartOfHour($__fromTime) - INTERVAL 3 DAY"
-            " AND $__toTime) AS named ON named.Agent = sipHash64(calls.RunId, calls.AgentId)"
-            f" WHERE {within('StartTime')} AND {SCOPE}"
-            " GROUP BY agent ORDER BY cost DESC NULLS LAST LIMIT 15",
+            sql="SELECT if(User = '', '(no user)', User) AS user, sum(CostUsd) AS cost"
+            f" {_CALLS} GROUP BY user ORDER BY cost DESC NULLS LAST LIMIT 15",
             unit="currencyUSD",
         ),
     ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from fleetspan_dashboards.panel import Board, Kind, Panel, stat
+from fleetspan_dashboards.queries import TOKENS
 
 _RUN: Final = (
     "RunId = ${run:sqlstring} AND Bucket BETWEEN"
     " toStartOfHour($__fromTime) - INTERVAL 1 DAY AND $__toTime"
 )
-_TOKENS: Final = "InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens"
 
 RUN: Final = Board(
     name="run",
@@ -40,7 +40,7 @@ RUN: Final = Board(
         stat(
             title="Tokens",
             description="Input, cache and output together.",
-            sql=f"SELECT {_TOKENS} AS tokens FROM runs WHERE {_RUN}",
+            sql=f"SELECT {TOKENS} AS tokens FROM runs WHERE {_RUN}",
         ),
         stat(
             title="Complexity",
@@ -95,7 +95,7 @@ RUN: Final = Board(
             description="In their order.",
             kind=Kind.TABLE,
             sql="SELECT StartTime AS time, toString(Model) AS model, DurationMs / 1000 AS took,"
-            f" {_TOKENS} AS tokens, CostUsd AS cost, Error AS error"
+            f" {TOKENS} AS tokens, CostUsd AS cost, Error AS error"
             f" FROM llm_calls WHERE {_RUN} ORDER BY time LIMIT 1000",
             units={"took": "s", "cost": "currencyUSD"},
         ),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from fleetspan_dashboards.panel import SCOPE, Board, Kind, Panel, stat, within
+from fleetspan_dashboards.panel import Board, Kind, Panel, stat
+from fleetspan_dashboards.queries import NARROWED, RUNS, TOKENS
 
-_RUNS: Final = f"FROM runs WHERE {within('StartTime')} AND {SCOPE} AND SessionId != ''"
-_TOKENS: Final = "InputTokens + CacheReadTokens + CacheWriteTokens + OutputTokens"
+_RUNS: Final = f"{RUNS} AND SessionId != ''"
 
 SESSIONS: Final = Board(
     name="sessions",
     title="Fleetspan / Sessions",
     description="Who worked on what, how long, and for how much.",
+    choices=NARROWED,
     panels=(
         stat(
             title="Sessions",
@@ -64,7 +65,7 @@ SESSIONS: Final = Board(
             kind=Kind.TABLE,
             sql="SELECT max(LastActivity) AS time, SessionId AS session, any(User) AS user,"
             " toString(any(Project)) AS project, count() AS runs, sum(Agents) AS agents,"
-            f" sum(LlmCalls) AS calls, sum({_TOKENS}) AS tokens, sum(CostUsd) AS cost,"
+            f" sum(LlmCalls) AS calls, sum({TOKENS}) AS tokens, sum(CostUsd) AS cost,"
             " sum(Errors) AS errors"
             f" {_RUNS} GROUP BY Tenant, SessionId ORDER BY time DESC LIMIT 200",
             units={"cost": "currencyUSD"},

@@ -1,0 +1,1 @@
+"""Dashboards drawn in a page of our own, from real results: a preview, not Grafana."""

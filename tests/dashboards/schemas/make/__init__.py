@@ -1,0 +1,1 @@
+"""What makes the schemas of this folder again."""
