@@ -1,1 +1,1 @@
-"""What a task is worth: its complexity, as pure functions; the router comes later."""
+"""Which model for which task, and what an agent may still do: decided from measured outcomes."""

@@ -1,0 +1,1 @@
+"""Budgets, guards and rules: what an agent may still do, decided from memory."""

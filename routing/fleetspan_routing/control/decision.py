@@ -1,0 +1,96 @@
+"""A decision, as data: what is answered, why, by which rule, and what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleetspan_routing.control.rules import Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """What one rule says of a step.
+
+    Attributes:
+        by: Which: ``budget:NAME``, ``loop``, ``fan_out``, ``rule:NAME``, ``risk`` or
+            ``approvals``.
+        then: What it wants to be answered.
+        reason: For the agent, in words that it can act on.
+        location: What stays the same when the rule objects again for the same cause.
+        evidence: Ids of calls of tools that prove it.
+        details: Numbers and words behind the reason.
+    """
+
+    by: str
+    then: Answer
+    reason: str
+    location: str
+    evidence: tuple[str, ...] = ()
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A model that was chosen for a sub-agent.
+
+    Attributes:
+        asked: What was asked for; ``""`` for what the client would take by itself.
+        model: What it gets, or would get in a dry run.
+        reason: In words.
+        propensity: Probability with which it was chosen.
+        tools: What the sub-agent has for tools, as far as is known.
+        applied: Whether it is in place, whether asked for or changed; not in a dry run.
+        details: The alternatives, with their expected quality and cost, and more.
+    """
+
+    asked: str
+    model: str
+    reason: str
+    propensity: float
+    tools: str = ""
+    applied: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is answered to a step of an agent.
+
+    Attributes:
+        event: The hook that asked.
+        tenant: Whose session it is.
+        session_id: The session.
+        agent_id: Who asked; the session's id for the main agent.
+        agent_type: Its type; ``""`` for the main agent.
+        tool: Which tool it wants; ``""`` for a prompt.
+        call_id: Id of the call.
+        answer: What holds.
+        enforced: Whether the client is told; not in a dry run.
+        objection: The strictest one; ``None`` when nobody objects.
+        warnings: Budgets that are nearly used up, told once each.
+        chosen: The model of the sub-agent that is about to begin.
+        input: What the tool is given in place of what it was.
+        approval: Id under which a person may approve it.
+    """
+
+    event: str
+    tenant: str = ""
+    session_id: str = ""
+    agent_id: str = ""
+    agent_type: str = ""
+    tool: str = ""
+    call_id: str = ""
+    answer: Answer = Answer.NONE
+    enforced: bool = True
+    objection: Objection | None = None
+    warnings: tuple[Objection, ...] = ()
+    chosen: Chosen | None = None
+    input: Mapping[str, Any] | None = None
+    approval: str = ""
+
+    @property
+    def notable(self) -> bool:
+        """Whether there is anything to record."""
+        return bool(self.objection or self.warnings or self.chosen)
