@@ -22,11 +22,13 @@ from fleetspan._api import (
     file_operation,
     flush,
     llm,
+    outcome,
     run,
     shutdown,
     tool,
     validation,
 )
+from fleetspan._budgets import Budget, BudgetSpentError, Spent
 from fleetspan._calls import LLM, Tool
 from fleetspan._config import Config
 from fleetspan._errors import ConfigError, FleetspanError
@@ -40,12 +42,15 @@ from fleetspan._threads import ContextExecutor, wrap
 __all__ = [
     "LLM",
     "Agent",
+    "Budget",
+    "BudgetSpentError",
     "Config",
     "ConfigError",
     "ContextExecutor",
     "FleetspanError",
     "Notice",
     "Run",
+    "Spent",
     "Subscription",
     "Tool",
     "agent",
@@ -60,6 +65,7 @@ __all__ = [
     "inject",
     "llm",
     "mcp_meta",
+    "outcome",
     "run",
     "shutdown",
     "snapshot",

@@ -13,8 +13,8 @@ from opentelemetry import trace
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
+from fleetspan import _budgets, _subscribers
 from fleetspan import _semconv as semconv
-from fleetspan import _subscribers
 from fleetspan._content import readable
 from fleetspan._decorate import decorate
 from fleetspan._events import Events, event_attributes
@@ -64,6 +64,7 @@ class Activity(Scope, Events):
     _parent_span: Span | None = None
     _context: Context | None = None
     _runtime: Runtime
+    _within: tuple[_budgets.Budget, ...] = ()
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -85,6 +86,14 @@ class Activity(Scope, Events):
 
     def _measure(self, runtime: Runtime, instruments: Instruments) -> None:
         """Have the metrics recorded."""
+
+    def _step(self) -> Mapping[str, float]:
+        """What beginning it takes of budgets."""
+        return {}
+
+    def _spend(self, budgets: tuple[_budgets.Budget, ...]) -> None:
+        _budgets.before(budgets, self._step())
+        self._within = budgets
 
     def _called_with(self, names: tuple[str, ...], args: Any, kwargs: Any) -> None:
         """Take note of a decorated function's arguments."""
@@ -184,7 +193,12 @@ class Activity(Scope, Events):
 
         Returns:
             Itself; call `end` when it is over.
+
+        Raises:
+            BudgetSpentError: When a budget around it is spent, and says so.
         """
+        if (budgets := _budgets.around()) and not self._start_ns:
+            self._spend(budgets)
         try:
             context = get_current()
             if isinstance(parent, Activity) and parent._context is not None:
@@ -209,6 +223,8 @@ class Activity(Scope, Events):
             note("end a span", problem)
 
     def __enter__(self) -> Self:
+        if (budgets := _budgets.around()) and not self._start_ns:
+            self._spend(budgets)
         try:
             if self._start_ns and not self._end_ns:
                 self._depth += 1

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from opentelemetry import trace
@@ -136,6 +136,7 @@ def agent(
     type: str | None = None,
     task: str | None = None,
     model: str | None = None,
+    tools: Iterable[str] = (),
     session: str | None = None,
     id: str | None = None,
     user: str | None = None,
@@ -153,6 +154,7 @@ def agent(name: Any = "", **options: Any) -> Any:
         type: Its role, such as ``code-review``.
         task: What it is asked to do; written only when content is captured.
         model: The model it is set to use.
+        tools: Names of the tools it has.
         session: The conversation it belongs to.
         id: Its id; None: the id of its span.
         user: For whom.
@@ -253,3 +255,4 @@ decision = _at_work.decision
 error = _at_work.error
 context_snapshot = _at_work.context_snapshot
 validation = _at_work.validation
+outcome = _at_work.outcome

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from opentelemetry.trace import SpanKind
 
+from fleetspan import _budgets
 from fleetspan import _semconv as semconv
 from fleetspan._activity import Activity
 from fleetspan._content import canonical_bytes, digest, readable
@@ -86,6 +87,10 @@ class LLM(Activity):
             instruments.llm_ended,
             (labels, tokens, self.duration_s, said(semconv.TIME_TO_FIRST_CHUNK)),
         )
+
+    def _finish(self, late: dict[str, Any]) -> None:
+        if self._within:
+            _budgets.charge(self._within, self.name, late)
 
     def usage(
         self,
@@ -260,6 +265,9 @@ class Tool(Activity):
         if owner is not None:
             owner.count_tool_call()
         return attributes
+
+    def _step(self) -> Mapping[str, float]:
+        return {"calls": 1.0}
 
     def _identify(self, scope: Scope) -> None:
         _name_lone_run(self, scope)

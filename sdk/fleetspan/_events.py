@@ -1,4 +1,4 @@
-"""The five kinds of event, with the fields of the original system."""
+"""The kinds of event: the five of the original system with its fields, and outcomes."""
 
 from __future__ import annotations
 
@@ -68,6 +68,13 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "warnings": "texts",
         "metrics": "json",
     },
+    "outcome": {
+        "agent": "text",
+        "task": "text",
+        "quality": "share",
+        "verifier": "text",
+        "rationale": "text",
+    },
 }
 
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -88,7 +95,7 @@ def event_attributes(
     """Return the attributes of an event; what cannot be used is logged once and left out.
 
     Args:
-        kind: One of the five kinds.
+        kind: One of `FIELDS`.
         values: Fields by name; None is unknown and not written.
         capture_content: Whether a diff may be written.
     """
@@ -297,6 +304,29 @@ class Events:
             agent: Who; by default the agent at work.
         """
         self._record_event("validation", _fields(locals()))
+
+    def outcome(
+        self,
+        quality: float,
+        verifier: str | None = None,
+        *,
+        task: str | None = None,
+        rationale: str | None = None,
+        agent: str | None = None,
+    ) -> None:
+        """Say how good the result is; routing learns from it which model to choose.
+
+        Of several the last one counts, before validations and tests.
+
+        Args:
+            quality: 0 (of no use) to 1 (all that was asked for).
+            verifier: Who or what says so, such as ``pytest``, ``schema`` or ``reviewer``;
+                without one it is the program itself.
+            task: What was done.
+            rationale: Why.
+            agent: Whose result; by default the agent at work.
+        """
+        self._record_event("outcome", _fields(locals()))
 
 
 def _fields(arguments: dict[str, Any]) -> dict[str, Any]:

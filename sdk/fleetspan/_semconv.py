@@ -59,6 +59,7 @@ AGENT_ID: Final = "fleetspan.agent.id"
 PARENT_AGENT_ID: Final = "fleetspan.agent.parent_id"
 AGENT_TYPE: Final = "fleetspan.agent.type"
 AGENT_TASK: Final = "fleetspan.agent.task"
+AGENT_TOOLS: Final = "fleetspan.agent.tools"
 AGENT_OUTCOME: Final = "fleetspan.agent.outcome"
 AGENT_RESULT: Final = "fleetspan.agent.result"
 SPAWN_TOOL_CALL_ID: Final = "fleetspan.spawn.tool_call_id"
@@ -86,6 +87,19 @@ SNAPSHOT_NAME: Final = "fleetspan.snapshot.name"
 SNAPSHOT_REASON: Final = "fleetspan.snapshot.reason"
 SNAPSHOT_STATE_HASH: Final = "fleetspan.snapshot.state_hash"
 SNAPSHOT_STATE_BYTES: Final = "fleetspan.snapshot.state_bytes"
+
+# --- ours: a step of a workflow (fleetspan_routing.coordinator), and its span events
+STEP_NAME: Final = "fleetspan.step.name"
+STEP_PHASE: Final = "fleetspan.step.phase"
+STEP_NEEDS: Final = "fleetspan.step.needs"
+STEP_GROWN_BY: Final = "fleetspan.step.grown_by"
+STEP_SLOT_WAIT_MS: Final = "fleetspan.step.slot_wait_ms"
+STEP_ATTEMPT: Final = "fleetspan.step.attempt"
+STEP_WAIT_S: Final = "fleetspan.step.wait_s"
+STEP_BECAUSE: Final = "fleetspan.step.because"
+STEP_RETRY: Final = "fleetspan.step.retry"
+STEP_SKIPPED: Final = "fleetspan.step.skipped"
+STEP_RESTORED: Final = "fleetspan.step.restored"
 
 # --- ours: log events in which the collector tells of runs, and their attributes by the
 # field of the document that they are of

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from opentelemetry.context import get_current
 
 from fleetspan import _semconv as semconv
 from fleetspan._activity import Activity
 from fleetspan._content import readable
 from fleetspan._runtime import Runtime
-from fleetspan._scope import Scope
+from fleetspan._scope import Scope, enclosing
 
 if TYPE_CHECKING:
     from fleetspan._metrics import Instruments
@@ -73,6 +76,7 @@ class Agent(Activity):
     """An agent at work; inside another, a sub-agent. See `fleetspan.agent`."""
 
     kind: ClassVar[str] = "agent"
+    _nesting: int = 0
     _start_event: ClassVar[str | None] = semconv.AGENT_START
 
     def __init__(
@@ -82,6 +86,7 @@ class Agent(Activity):
         type: str | None = None,
         task: str | None = None,
         model: str | None = None,
+        tools: Iterable[str] = (),
         session: str | None = None,
         id: str | None = None,
         user: str | None = None,
@@ -91,6 +96,7 @@ class Agent(Activity):
         self.name = name
         self.type = type
         self.model = model
+        self._tools = tools
         self._task = task
         self._session = session
         self._id = id
@@ -110,6 +116,7 @@ class Agent(Activity):
         self.parent_agent_id = scope.agent_id
         self.run_id = scope.run_id
         self.session_id = self._session or scope.session_id
+        self._nesting = _nesting(scope)
         self.owner = self
         spawned_by = self._spawn_tool_call_id
         if spawned_by is None:
@@ -132,9 +139,16 @@ class Agent(Activity):
                 attributes[name] = value
         if self._background:
             attributes[semconv.BACKGROUND] = True
+        if tools := sorted({str(name) for name in self._tools}):
+            attributes[semconv.AGENT_TOOLS] = tools
         if self._task is not None and self._runtime.capture_content:
             attributes[semconv.AGENT_TASK] = readable(self._task)
         return attributes
+
+    def _step(self) -> Mapping[str, float]:
+        scope, _ = enclosing(get_current())
+        depth = _nesting(scope)
+        return {"subagents": 1.0, "depth": float(depth)} if depth else {}
 
     def _identify(self, scope: Scope) -> None:
         attributes = self._attributes
@@ -170,14 +184,33 @@ class Agent(Activity):
     def _returned(self, value: object) -> None:
         self._content(semconv.AGENT_RESULT, value)
 
-    def outcome(self, outcome: str, *, result: object = None) -> None:
-        """Record how the agent's work came out.
+    def outcome(
+        self,
+        quality: float | str,
+        verifier: str | None = None,
+        *,
+        task: str | None = None,
+        rationale: str | None = None,
+        agent: str | None = None,
+        result: object = None,
+    ) -> None:
+        """Record how the agent's work came out: how good it is, or in a word.
 
         Args:
-            outcome: One word, such as ``completed``, ``gave_up`` or ``handed_over``.
+            quality: 0 (of no use) to 1 (all that was asked for), as `Events.outcome` says;
+                or one word, such as ``completed``, ``gave_up`` or ``handed_over``.
+            verifier: Who or what says how good it is.
+            task: What was done.
+            rationale: Why.
+            agent: Whose result; by default this agent's.
             result: What it produced; written only when content is captured.
         """
-        self._record(semconv.AGENT_OUTCOME, outcome)
+        if isinstance(quality, str):
+            self._record(semconv.AGENT_OUTCOME, quality)
+        else:
+            super().outcome(
+                quality, verifier, task=task, rationale=rationale, agent=agent
+            )
         self._content(semconv.AGENT_RESULT, result)
 
     def count_llm_call(self) -> None:
@@ -189,3 +222,10 @@ class Agent(Activity):
         """Count one tool call that this agent made itself."""
         with self._counting:
             self.tool_calls += 1
+
+
+def _nesting(scope: Scope) -> int:
+    """How many agents are around what starts in a scope; those of other processes are one."""
+    if scope.agent_id is None:
+        return 0
+    return 1 if scope.owner is None else scope.owner._nesting + 1

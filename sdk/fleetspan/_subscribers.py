@@ -27,6 +27,7 @@ Kind = Literal[
     "error",
     "context_snapshot",
     "validation",
+    "outcome",
 ]
 
 KINDS: Final[tuple[str, ...]] = (
@@ -43,6 +44,7 @@ KINDS: Final[tuple[str, ...]] = (
     "error",
     "context_snapshot",
     "validation",
+    "outcome",
 )
 
 

@@ -28,21 +28,35 @@ _HEX: Final = frozenset("0123456789abcdef")
 
 def deliver(endpoint: str) -> None:
     """Take the hook on standard input, keep it, and have it sent to an endpoint."""
+    delivery = take()
+    if delivery is not None:
+        hand_over(endpoint, delivery)
+
+
+def take() -> Delivery | None:
+    """Return the hook on standard input; its body is empty when it is too long.
+
+    From then on the process is not ended by a signal.
+    """
     for number in _ENDING:
         _signal.signal(number, _leave)
     time_ns = time.time_ns()
     body, is_whole = _read_input()
     for number in _ENDING:
         _signal.signal(number, _signal.SIG_IGN)
-    spool = spool_of(endpoint)
-    if not is_whole:
-        spool.count_dropped()
-        return
-    if not body.strip():
-        return
+    if is_whole and not body.strip():
+        return None
     # Of the environment only this is ever read into a delivery.
     traceparent = checked_traceparent(os.environ.get("TRACEPARENT", ""))
-    delivery = Delivery(time_ns, os.urandom(16).hex(), traceparent, body)
+    return Delivery(time_ns, os.urandom(16).hex(), traceparent, body)
+
+
+def hand_over(endpoint: str, delivery: Delivery) -> None:
+    """Keep a hook, and let a child of ours send it."""
+    spool = spool_of(endpoint)
+    if not delivery.body:
+        spool.count_dropped()
+        return
     name = spool.put(delivery)
     if os.fork() == 0:
         _detach()

@@ -1,7 +1,8 @@
-"""The modes: deliver one hook, flush the spool, print a status line.
+"""The modes: deliver one hook, ask what to answer one, flush the spool, print a status line.
 
 Whatever happens, the exit code is 0 and nothing is written but a status line: an observer
-never blocks, delays or breaks what it observes.
+never blocks, delays or breaks what it observes. Only who asks writes an answer, and only
+who was told to stop without one (`ask`) ends with 2, which the client takes for a no.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ if TYPE_CHECKING:
 DEFAULT_ENDPOINT: Final = "http://127.0.0.1:4318"
 ENDPOINT_VARIABLE: Final = "FLEETSPAN_HOOK_ENDPOINT"
 SPOOL_VARIABLE: Final = "FLEETSPAN_SPOOL"
+STOPPED: Final = 2
+"""What the client takes for a no."""
 
 
 def main() -> NoReturn:
     """Do what the arguments of the process say, and end it."""
     try:
         _run(sys.argv[1:])
+    except SystemExit as leaving:
+        if leaving.code == STOPPED:
+            os._exit(STOPPED)
     except BaseException:  # noqa: S110, BLE001 - nobody may notice, whatever it was
         pass
     # No clean-up of the interpreter: it takes time, and could print.
@@ -48,6 +54,10 @@ def _run(arguments: list[str]) -> None:
         from fleetspan_hook.spool import spool_of
 
         flush(spool_of(endpoint))
+    elif mode == "ask":
+        from fleetspan_hook.ask import ask
+
+        ask(endpoint, options.get("unreachable", "allow"))
     elif mode == "deliver":
         from fleetspan_hook.deliver import deliver
 

@@ -123,23 +123,8 @@ def send(endpoint: str, delivery: Delivery) -> str:
     Returns:
         ``SENT``, ``REFUSED`` (no collector would take it), ``LATER`` or ``BUSY``.
     """
-    scheme, host, port, path = split_endpoint(endpoint)
-    named = f"[{host}]" if ":" in host else host
-    lines = [
-        f"POST {path}{HOOKS_PATH} HTTP/1.1",
-        f"Host: {named}:{port}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(delivery.body)}",
-        "Connection: close",
-        f"x-fleetspan-delivery-id: {delivery.id}",
-        f"x-fleetspan-event-time: {delivery.time_ns}",
-    ]
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    if key.isascii() and key.isprintable() and key:
-        lines.append(f"Authorization: Bearer {key}")
-    if delivery.traceparent:
-        lines.append(f"traceparent: {delivery.traceparent}")
-    head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    scheme, host, port, _ = split_endpoint(endpoint)
+    head = request_head(endpoint, HOOKS_PATH, delivery)
     try:
         connection = connect(scheme, host, port)
         try:
@@ -157,6 +142,33 @@ def send(endpoint: str, delivery: Delivery) -> str:
     if status in _NEVER_ACCEPTED:
         return REFUSED
     return BUSY if status in _BUSY_ANSWERS else LATER
+
+
+def request_head(endpoint: str, path: str, delivery: Delivery) -> bytes:
+    """Return all of a request but its body.
+
+    Args:
+        endpoint: Base address of the collector's OTLP/HTTP port.
+        path: Where to below it.
+        delivery: What is sent.
+    """
+    _, host, port, below = split_endpoint(endpoint)
+    named = f"[{host}]" if ":" in host else host
+    lines = [
+        f"POST {below}{path} HTTP/1.1",
+        f"Host: {named}:{port}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(delivery.body)}",
+        "Connection: close",
+        f"x-fleetspan-delivery-id: {delivery.id}",
+        f"x-fleetspan-event-time: {delivery.time_ns}",
+    ]
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if key.isascii() and key.isprintable() and key:
+        lines.append(f"Authorization: Bearer {key}")
+    if delivery.traceparent:
+        lines.append(f"traceparent: {delivery.traceparent}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
 
 def connect(

@@ -20,12 +20,38 @@ ORIGINAL_FIELDS = {
     "tokens_total_budget files_in_context files_in_context_count memory_mb agent",
     "validation": "agent task validation_type checks result failures warnings metrics",
 }
+ADDED_FIELDS = {"outcome": "agent task quality verifier rationale"}
 
 
 def test_the_fields_are_those_of_the_original() -> None:
     """No kind has a field more or less."""
     fields = {kind: " ".join(names) for kind, names in _events.FIELDS.items()}
-    assert fields == ORIGINAL_FIELDS
+    assert fields == ORIGINAL_FIELDS | ADDED_FIELDS
+
+
+def test_an_outcome_is_a_quality_or_a_word(recorded: Recorded) -> None:
+    """Of an agent either; one that is no share of one is logged and left out."""
+    with fleetspan.agent("coder") as agent:
+        fleetspan.outcome(0.8, "pytest", rationale="4 of 5 pass")
+        agent.outcome(1.0, verifier="reviewer")
+        agent.outcome("completed")
+        fleetspan.outcome(7)
+    span = recorded.spans()[0]
+    assert span["attributes"]["fleetspan.agent.outcome"] == "completed"
+    prefix = "fleetspan.outcome."
+    assert [
+        {key.removeprefix(prefix): value for key, value in event["attributes"].items()}
+        for event in span["events"]
+    ] == [
+        {
+            "agent": "coder",
+            "quality": 0.8,
+            "verifier": "pytest",
+            "rationale": "4 of 5 pass",
+        },
+        {"agent": "coder", "quality": 1.0, "verifier": "reviewer"},
+        {"agent": "coder"},
+    ]
 
 
 def test_each_kind_is_a_span_event_of_the_activity_at_work(recorded: Recorded) -> None:
