@@ -18,6 +18,7 @@ from fleetspan_collector.processors.dirty import DirtyRuns
 from fleetspan_collector.processors.metrics import ProcessorMetrics
 from fleetspan_collector.processors.scheduler import Follower, Scheduler
 from fleetspan_collector.processors.sharing import Peers
+from fleetspan_collector.routing.keeper import OutcomeKeeper
 from fleetspan_collector.snapshots.capture import Capturer
 from fleetspan_collector.store._engine import Engine
 
@@ -35,6 +36,9 @@ class Analyst:
         registry: Where it counts.
         looked: Called while somebody waits to hear of runs that still go on.
         followers: Told, besides, of what is said of runs.
+
+    Attributes:
+        own_id: Names this collector among those of its store, as long as it runs.
 
     Raises:
         UsageError: When settings of processors, or of who is told, cannot be used.
@@ -55,10 +59,11 @@ class Analyst:
         self._budget = budget
         self._engines = [engine.another()]
         self._announcer = Announcer(engine, settings, registry)
+        self.own_id = _own_id()
         peers = None
         if not engine.address.embedded:
             self._engines.append(engine.another())
-            peers = Peers(self._engines[-1], _own_id())
+            peers = Peers(self._engines[-1], self.own_id)
         self.scheduler = Scheduler(
             engine,
             settings,
@@ -68,6 +73,7 @@ class Analyst:
             self._both(looked),
             followers=[
                 Capturer(self._engines[0], settings),
+                OutcomeKeeper(self._engines[0]),
                 self._announcer,
                 *followers,
             ],

@@ -9,49 +9,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
-import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
 import prometheus_client
 
-from fleetspan_collector._opening import open_store
-from fleetspan_collector._signals import Submission
 from fleetspan_collector.access.key_gate import KeyGate, load_gate
 from fleetspan_collector.access.metrics import AccessMetrics
 from fleetspan_collector.access.owner import OwnerPass
 from fleetspan_collector.access.tls import Tls
-from fleetspan_collector.analyst import Analyst
+from fleetspan_collector.backstage import Backstage
 from fleetspan_collector.clickhouse_http.allowed_settings import Limits
 from fleetspan_collector.clickhouse_http.app import ClickHouseApp
 from fleetspan_collector.clickhouse_http.connections import Connections
 from fleetspan_collector.clickhouse_http.execution import ClickHouseMetrics, Serving
 from fleetspan_collector.config import Endpoint, Endpoints, Settings
-from fleetspan_collector.derive.derivation import Derivation
+from fleetspan_collector.control.route import decide_routes
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.derive.reprice import reprice
-from fleetspan_collector.forward import Forwarders
-from fleetspan_collector.ingest.budget import Budget
-from fleetspan_collector.ingest.foreign import ForeignRows
-from fleetspan_collector.ingest.metrics import IngestMetrics
-from fleetspan_collector.ingest.pipeline import Pipeline
-from fleetspan_collector.ingest.raw_writer import RawWriter
 from fleetspan_collector.jaeger import JaegerMetrics, JaegerServer, JaegerSources
-from fleetspan_collector.journal import (
-    DataLock,
-    Journal,
-    JournalMetrics,
-    JournalSettings,
-)
-from fleetspan_collector.live import Live
-from fleetspan_collector.processors.dirty import DirtyRuns
+from fleetspan_collector.own_metrics import OwnMetrics
 from fleetspan_collector.receivers import (
     GrpcReceiver,
     HttpServer,
@@ -69,7 +52,6 @@ from fleetspan_collector.redact import (
     load_key,
 )
 from fleetspan_collector.snapshots.taking import Taking
-from fleetspan_collector.store._engine import Engine, decoder
 from fleetspan_collector.store.cap import enforce_cap
 from fleetspan_collector.store.leases import Leases
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
@@ -78,112 +60,10 @@ from fleetspan_collector.web.app import Sources, create_app
 
 logger = logging.getLogger("fleetspan")
 
-_WRITERS: Final = 2
 _HOUSEKEEPING_S: Final = 3.0
 _ROUNDS_PER_CAP_CHECK: Final = 20
 _GRACE_S: Final = 5.0
 """How long requests under way may take to end when the collector stops."""
-
-
-class Backstage(ExitStack):
-    """Everything behind the receivers: lock, store, journal and pipeline.
-
-    Also used without receivers, by commands that open a store that nobody owns.
-
-    Args:
-        settings: The collector's settings.
-        registry: Where all of it counts.
-
-    Raises:
-        CollectorError: When it cannot be opened; nothing is left open.
-    """
-
-    def __init__(
-        self, settings: Settings, registry: prometheus_client.CollectorRegistry
-    ) -> None:
-        super().__init__()
-        with contextlib.ExitStack() as opening:
-            opening.push(self)
-            self.enter_context(DataLock(settings.data))
-            self.live = Live(registry)
-            self.callback(self.live.close)
-            self.prices = PriceBook.load(settings.price_override_file)
-            self.engine = self._closing(open_store(settings))
-            self.forwarders = Forwarders(settings, registry)
-            self.callback(self.forwarders.stop)
-            self.journal = self.enter_context(
-                Journal(
-                    settings.data / "journal",
-                    settings=_journal_settings(settings),
-                    metrics=JournalMetrics(registry),
-                    observer=self._durable,
-                    keeper=self.forwarders.keep,
-                    refusal=self.forwarders.refusal,
-                    after=self.forwarders.newest,
-                )
-            )
-            self.dirty = DirtyRuns()
-            self.derivation = Derivation(
-                self._closing(self.engine.another()), self.prices, self._mark
-            )
-            metrics = IngestMetrics(registry)
-            self.foreign = ForeignRows(
-                self._closing(self.engine.another()),
-                self.derivation,
-                settings.data,
-                metrics,
-            )
-            self.callback(self.foreign.stop)
-            self.pipeline = Pipeline(
-                self.journal,
-                [
-                    self._writer(settings)
-                    for _ in range(min(os.cpu_count() or 1, _WRITERS))
-                ],
-                self.derivation,
-                (_third_of_budget(settings), _third_of_budget(settings)),
-                metrics,
-            )
-            self.analyst = self._analyst(settings, registry)
-            opening.pop_all()
-
-    def _analyst(
-        self, settings: Settings, registry: prometheus_client.CollectorRegistry
-    ) -> Analyst:
-        analyst = Analyst(
-            self.engine,
-            settings,
-            self.dirty,
-            _third_of_budget(settings),
-            registry,
-            looked=self.pipeline.looked,
-            followers=[self.live],
-        )
-        self.callback(analyst.stop)
-        return analyst
-
-    def _durable(self, requests: Sequence[Submission], received_ns: int) -> None:
-        """The journal tells of what is durable now."""
-        self.live.durable(requests, received_ns)
-        self.forwarders.news()
-
-    def _mark(self, runs: Iterable[tuple[str, str, int]]) -> None:
-        """Whoever derives tells of runs that have changed."""
-        changed = list(runs)
-        self.dirty.mark(changed)
-        self.live.changed(changed)
-
-    def _writer(self, settings: Settings) -> RawWriter:
-        store = self._closing(self.engine.another())
-        return RawWriter(
-            store,
-            self.enter_context(decoder(store)),
-            value_limit_bytes=settings.value_limit_bytes,
-        )
-
-    def _closing(self, engine: Engine) -> Engine:
-        self.callback(engine.close)
-        return engine
 
 
 class Collector:
@@ -196,6 +76,8 @@ class Collector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._registry = prometheus_client.CollectorRegistry()
+        # Processor time and memory; nothing where there is no /proc.
+        prometheus_client.ProcessCollector(registry=self._registry)
         self._access_metrics = AccessMetrics(self._registry)
         self._open: AsyncExitStack | None = None
 
@@ -216,16 +98,19 @@ class Collector:
             rows = await asyncio.to_thread(Rows, backstage.engine)
             opening.callback(rows.close)
             web = await self._start_web(rows, backstage, opening)
+            await self._start_own_metrics(backstage, opening)
             opening.push_async_callback(self._drain, backstage)
             pipeline.start()
             backstage.foreign.start()
             backstage.forwarders.start(backstage.journal, backstage.engine)
             backstage.analyst.start()
+            if backstage.control is not None:
+                await asyncio.to_thread(backstage.control.start)
             clickhouse = await self._start_clickhouse(backstage, opening)
             jaeger = await self._start_jaeger(backstage, opening)
             housekeeping = asyncio.create_task(self._keep_house(backstage))
             opening.callback(housekeeping.cancel)
-            grpc, http = await self._start_receivers(backstage.journal, opening)
+            grpc, http = await self._start_receivers(backstage, opening)
             self._open = opening.pop_all()
         return Endpoints(
             otlp_grpc=grpc,
@@ -250,6 +135,20 @@ class Collector:
         if opened is not None:
             await opened.aclose()
 
+    async def _start_own_metrics(
+        self, backstage: Backstage, opening: AsyncExitStack
+    ) -> None:
+        every_s = self._settings.own_metrics_s
+        if not every_s:
+            return
+        engine = await asyncio.to_thread(backstage.engine.another)
+        opening.callback(engine.close)
+        own = OwnMetrics(engine, self._registry, backstage.analyst.own_id, every_s)
+        # Once more at the end, so that a short life is told of, too.
+        opening.push_async_callback(asyncio.to_thread, own.write)
+        sampling = asyncio.create_task(own.work())
+        opening.callback(sampling.cancel)
+
     async def _keep_house(self, backstage: Backstage) -> None:
         """What has to be done now and then, whether or not anything arrives."""
         rounds = 0
@@ -272,11 +171,11 @@ class Collector:
         await asyncio.to_thread(backstage.analyst.stop)
 
     async def _start_receivers(
-        self, journal: Journal, opening: AsyncExitStack
+        self, backstage: Backstage, opening: AsyncExitStack
     ) -> tuple[str | None, str | None]:
         settings = self._settings
         intake = Intake(
-            journal,
+            backstage.journal,
             ReceiverSettings(
                 max_request_bytes=settings.request_limit_bytes,
                 allowed_hosts=_served_names(settings),
@@ -304,8 +203,10 @@ class Collector:
             opening.push_async_callback(receiver.stop, _GRACE_S)
             grpc = _shown(settings.grpc, receiver.port)
         if settings.http is not None:
+            app = OtlpHttpApp(intake)
+            app.routes |= decide_routes(backstage.control, intake)
             server = HttpServer(
-                OtlpHttpApp(intake),
+                app,
                 settings.http.host,
                 settings.http.port,
                 tls=self._tls,
@@ -410,6 +311,7 @@ class Collector:
                 live=backstage.live,
                 lags=backstage.forwarders.lags,
                 access_metrics=self._access_metrics,
+                control=backstage.control,
             )
         )
         server = HttpServer(
@@ -442,21 +344,6 @@ async def _caught_up(
     if analysed and complete:
         return await backstage.analyst.caught_up(left_s)
     return complete
-
-
-def _third_of_budget(settings: Settings) -> Budget:
-    """Inserting, deriving and analysing share the budget evenly."""
-    return Budget(
-        settings.cpu_budget_busy_cores / 3, settings.cpu_budget_idle_cores / 3
-    )
-
-
-def _journal_settings(settings: Settings) -> JournalSettings:
-    return JournalSettings(
-        segment_bytes=settings.journal_segment_bytes,
-        max_bytes=settings.journal_cap_bytes,
-        min_free_bytes=settings.free_disk_floor_bytes,
-    )
 
 
 def _served_names(settings: Settings) -> tuple[str, ...]:

@@ -70,6 +70,13 @@ LEFT_OUT: Final[Mapping[str, str]] = {
 # which began a sub-agent: header variables are read from the client's own environment.
 COMMAND_ONLY: Final = ("Setup", "SessionStart", "SessionEnd", "SubagentStart")
 
+# With control these ask what to do, or tell of it in order: before the last call's result
+# is known nobody can tell a loop from progress.
+ASKING: Final = (
+    *("PreToolUse", "PermissionRequest", "UserPromptSubmit"),
+    *("PostToolUse", "PostToolUseFailure", "SubagentStart", "SubagentStop"),
+)
+
 _TELEMETRY: Final[Mapping[str, str]] = {
     "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
     "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
@@ -88,6 +95,8 @@ _CONTENT: Final = (
 )
 _HTTP_TIMEOUT_S: Final = 1
 _COMMAND_TIMEOUT_S: Final = 5
+_ASKING_TIMEOUT_S: Final = 20
+"""Far more than asking takes: a client that is tired of waiting goes on."""
 _MARK: Final = "fleetspan_hook"
 
 
@@ -115,6 +124,7 @@ def wanted(
     status_line: bool = False,
     data: Path | None = None,
     key: str | None = None,
+    unreachable: str | None = None,
 ) -> Wanted:
     """Say what belongs into the settings.
 
@@ -126,6 +136,8 @@ def wanted(
         status_line: Whether a status line belongs there too.
         data: Data directory, when it is not the default one.
         key: What the collector wants to be shown.
+        unreachable: Has the collector answer the client's questions, and says what holds
+            when it does not: ``allow``, ``ask`` or ``deny``. ``None``: it only looks on.
     """
     env = dict(_TELEMETRY)
     env["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
@@ -141,6 +153,8 @@ def wanted(
     hooks = {
         event: _handler(event, endpoint, form, key) for event in (*WAITED_FOR, *GOES_ON)
     }
+    if unreachable is not None:
+        hooks |= dict.fromkeys(ASKING, _asking(endpoint, unreachable))
     line: Handler | None = None
     if status_line:
         arguments = ["statusline", *(["--data", str(data)] if data else [])]
@@ -164,14 +178,29 @@ def _handler(event: str, endpoint: str, form: HookForm, key: str | None) -> Hand
     return command if event in WAITED_FOR else command | {"async": True}
 
 
+def _asking(endpoint: str, unreachable: str) -> Handler:
+    arguments = ["ask", "--endpoint", endpoint, "--unreachable", unreachable]
+    return {
+        "type": "command",
+        # An interpreter that has been removed since is a collector that does not answer.
+        "command": f"{_script(arguments)} || exit 2"
+        if unreachable == "deny"
+        else shell_command(arguments),
+        "timeout": _ASKING_TIMEOUT_S,
+    }
+
+
 def shell_command(arguments: list[str]) -> str:
     """Write the shell line of our script.
 
     It ends well and silently even when the interpreter has been removed since.
     """
+    return f"{_script(arguments)} 2>/dev/null || :"
+
+
+def _script(arguments: list[str]) -> str:
     script = Path(fleetspan_hook.__file__).with_name("run.py")
-    line = shlex.join([sys.executable, "-I", "-S", str(script), *arguments])
-    return f"{line} 2>/dev/null || :"
+    return shlex.join([sys.executable, "-I", "-S", str(script), *arguments])
 
 
 def is_ours(handler: object) -> bool:

@@ -12,6 +12,7 @@ from fleetspan_collector.cli import (
     cost_command,
     demo_command,
     doctor_command,
+    drain_command,
     explain_command,
     findings_command,
     ls_command,
@@ -28,8 +29,13 @@ from fleetspan_collector.cli import (
     what_if_command,
 )
 from fleetspan_collector.cli._invocation import Invocation, with_common_options
+from fleetspan_collector.cli.alerts_command import alerts
+from fleetspan_collector.cli.approvals_command import approvals
+from fleetspan_collector.cli.budget_command import budget
 from fleetspan_collector.cli.claude_command import claude
+from fleetspan_collector.cli.dashboards_command import dashboards
 from fleetspan_collector.cli.keys_command import keys
+from fleetspan_collector.cli.route_command import route
 from fleetspan_collector.cli.snapshot_command import snapshot
 
 app: Final = typer.Typer(
@@ -54,6 +60,11 @@ app.add_typer(_config, name="config")
 app.add_typer(claude, name="claude")
 app.add_typer(snapshot, name="snapshot")
 app.add_typer(keys, name="keys")
+app.add_typer(dashboards, name="dashboards")
+app.add_typer(alerts, name="alerts")
+app.add_typer(budget, name="budget")
+app.add_typer(route, name="route")
+app.add_typer(approvals, name="approvals")
 
 _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "demo": with_common_options(demo_command.demo),
@@ -64,6 +75,7 @@ _COMMANDS: Final[dict[str, Callable[..., int | None]]] = {
     "explain": with_common_options(explain_command.explain_run),
     "what-if": with_common_options(what_if_command.what_if),
     "findings": with_common_options(findings_command.findings),
+    "drain": with_common_options(drain_command.drain),
     "doctor": with_common_options(doctor_command.doctor),
     "review": with_common_options(review_command.review),
     "rebuild": with_common_options(rebuild_command.rebuild),

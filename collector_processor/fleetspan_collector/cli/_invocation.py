@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, ParamSpec
 
@@ -76,8 +77,15 @@ class Invocation:
     quiet: bool = False
     verbose: int = 0
 
-    def load(self, flags: Mapping[str, object] | None = None) -> Loaded:
-        """Read the settings; ``flags`` are the command's own, by setting."""
+    def load(
+        self, flags: Mapping[str, object] | None = None, *, listening: bool = True
+    ) -> Loaded:
+        """Read the settings; ``flags`` are the command's own, by setting.
+
+        Args:
+            flags: Values by setting.
+            listening: Whether ports that reach too far are refused.
+        """
         common: dict[str, object] = parse_assignments(self.assignments)
         if self.data is not None:
             common["data"] = str(self.data)
@@ -86,7 +94,7 @@ class Invocation:
         own = {
             name: value for name, value in (flags or {}).items() if value is not None
         }
-        return load({**common, **own}, file=self.config)
+        return load({**common, **own}, file=self.config, listening=listening)
 
     @property
     def out(self) -> Console:
@@ -146,10 +154,21 @@ def with_common_options(
 ) -> Callable[..., int | None]:
     """Give a command the common options and its `Invocation`.
 
-    The command returns its exit code; ``None`` is 0.
+    A parameter that is a dataclass stands for options, one for each of its fields. The
+    command returns its exit code; ``None`` is 0.
     """
     own = inspect.signature(function, eval_str=True).parameters
     mine = list(own.values())[1:]
+    groups: dict[str, type[Any]] = {
+        each.name: each.annotation
+        for each in mine
+        if isinstance(each.annotation, type) and is_dataclass(each.annotation)
+    }
+    mine = [
+        option
+        for each in mine
+        for option in (_options(groups[each.name]) if each.name in groups else [each])
+    ]
     context = inspect.Parameter(
         "context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context
     )
@@ -167,6 +186,9 @@ def with_common_options(
         # Commands below this one find it here.
         context.obj = invocation
         invocation.take({name: given.pop(name) for name in _COMMON})
+        for name, made_of in groups.items():
+            fields = [each.name for each in dataclasses.fields(made_of)]
+            given[name] = made_of(**{each: given.pop(each) for each in fields})
         call: Any = function
         result: int | None = call(invocation, **given)
         return result
@@ -177,6 +199,11 @@ def with_common_options(
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command
+
+
+def _options(group: type[Any]) -> list[inspect.Parameter]:
+    """The fields of a dataclass, as parameters."""
+    return list(inspect.signature(group, eval_str=True).parameters.values())
 
 
 def _set_up_logging(verbose: int, *, quiet: bool) -> None:

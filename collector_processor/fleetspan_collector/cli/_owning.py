@@ -11,7 +11,7 @@ from fleetspan_collector.cli._source import check_store, find_owner
 from fleetspan_collector.config import Settings
 
 if TYPE_CHECKING:
-    from fleetspan_collector.collector import Backstage
+    from fleetspan_collector.backstage import Backstage
 
 
 def web_of_owner(settings: Settings) -> str | None:
@@ -45,7 +45,7 @@ def owned(settings: Settings) -> Generator[Backstage]:
     # Here, because they bring the engine with them, which most commands do not need.
     from prometheus_client import CollectorRegistry
 
-    from fleetspan_collector.collector import Backstage
+    from fleetspan_collector.backstage import Backstage
 
     with Backstage(settings, CollectorRegistry()) as backstage:
         backstage.pipeline.drain()

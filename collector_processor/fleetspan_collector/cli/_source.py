@@ -136,6 +136,12 @@ class OwnerSource:
             document: dict[str, Any] = json.loads(response.read())
         return document
 
+    def post(self, path: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Have something done; return the JSON document that answers it."""
+        with self._ask("POST", path, json.dumps(said).encode()) as response:
+            document: Mapping[str, Any] = json.loads(response.read())
+        return document
+
     def reprice(self, since: datetime | None, *, dry_run: bool) -> Mapping[str, Any]:
         """Have stored calls priced again; it may take minutes."""
         asked = {"dry_run": "true" if dry_run else "false"}
@@ -252,7 +258,7 @@ def open_store_alone(
     import prometheus_client
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    from fleetspan_collector.collector import Backstage
+    from fleetspan_collector.backstage import Backstage
     from fleetspan_collector.store._engine import Engine
     from fleetspan_collector.store.reader import StoreReader
 

@@ -29,6 +29,7 @@ from fleetspan_collector.claude_settings.wanted import LEFT_OUT, wanted
 from fleetspan_collector.cli._invocation import Invocation
 from fleetspan_collector.cli._text import plain, plain_lines
 from fleetspan_collector.config import Settings
+from fleetspan_collector.control.rules_file import read_rules
 
 
 class _Content(StrEnum):
@@ -78,6 +79,30 @@ Key = Annotated[
         metavar="KEY",
     ),
 ]
+
+
+class _Unreachable(StrEnum):
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+
+
+Controlled = Annotated[
+    bool,
+    typer.Option(
+        "--control",
+        help="Have the collector answer what agents may do, by the rules of its "
+        "control_file.",
+    ),
+]
+Unreachable = Annotated[
+    _Unreachable | None,
+    typer.Option(
+        "--if-unreachable",
+        help="With --control, what holds when no collector answers; by default what the "
+        "control_file of this machine says.",
+    ),
+]
 StatusLine = Annotated[
     bool, typer.Option("--statusline", help="A status line too, if there is none.")
 ]
@@ -100,6 +125,8 @@ def install(
     form: Form = _Form.COMMAND,
     status_line: StatusLine = False,
     key: Key = None,
+    control: Controlled = False,
+    if_unreachable: Unreachable = None,
     force: Force = False,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -122,6 +149,7 @@ def install(
             status_line=status_line,
             data=moved,
             key=_shown_key(key),
+            unreachable=_unreachable(settings, if_unreachable) if control else None,
         ),
         force=force,
     )
@@ -183,6 +211,20 @@ def _default_endpoint(settings: Settings) -> str:
     if where is None or where.port == 0:
         return f"{scheme}://127.0.0.1:4318"
     return f"{scheme}://{where}"
+
+
+def _unreachable(settings: Settings, said: _Unreachable | None) -> str:
+    """Return what holds without a collector: nobody but the user can say it."""
+    if said is not None:
+        return said.value
+    if settings.control_file is None:
+        raise UsageError(
+            "--control cannot be used",
+            because="nothing says what agents do when no collector answers",
+            suggestion="--if-unreachable allow, ask or deny; or name the rules: "
+            "--set control_file=FILE",
+        )
+    return str(read_rules(settings.control_file).if_unreachable)
 
 
 def _checked(endpoint: str) -> str:

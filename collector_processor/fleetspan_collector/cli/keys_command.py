@@ -57,7 +57,7 @@ def add(
 ) -> None:
     """Make a key. It is shown once; from the first one on every port asks for a key."""
     _check_tenant(tenant, all_tenants)
-    settings = invocation.load().settings
+    settings = invocation.load(listening=False).settings
     file = KeyFile(settings.keys_path)
     first = not file.read()
     whose = None if all_tenants else settings.tenant if tenant is None else tenant
@@ -78,7 +78,7 @@ def add(
 
 def ls(invocation: Invocation) -> None:
     """List the keys, without their secrets."""
-    settings = invocation.load().settings
+    settings = invocation.load(listening=False).settings
     now = datetime.now(UTC)
     rows = [_row(key, now) for key in KeyFile(settings.keys_path).read()]
     if invocation.json:
@@ -106,7 +106,7 @@ def ls(invocation: Invocation) -> None:
 
 def revoke(invocation: Invocation, key_id: OneKey) -> None:
     """End a key now; a running collector turns it away within a second."""
-    settings = invocation.load().settings
+    settings = invocation.load(listening=False).settings
     ended = KeyFile(settings.keys_path).revoke(key_id)
     if invocation.json:
         invocation.write_json({"key": _row(ended, datetime.now(UTC))})
@@ -116,7 +116,7 @@ def revoke(invocation: Invocation, key_id: OneKey) -> None:
 
 def rotate(invocation: Invocation, key_id: OneKey, grace: Grace = "24h") -> None:
     """Make a new key like another one, which ends after a while."""
-    settings = invocation.load().settings
+    settings = invocation.load(listening=False).settings
     ends = datetime.now(UTC) + _span(grace, "--grace")
     file = KeyFile(settings.keys_path)
     old = find(file.read(), key_id)

@@ -15,7 +15,7 @@ def rebuild(invocation: Invocation) -> int:
     """
     settings = invocation.load().settings
     # Here, because it brings the engine with it, which most commands do not need.
-    from fleetspan_collector.collector import Backstage
+    from fleetspan_collector.backstage import Backstage
 
     with Backstage(settings, CollectorRegistry()) as backstage:
         backstage.pipeline.drain()

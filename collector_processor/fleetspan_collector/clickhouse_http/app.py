@@ -194,7 +194,7 @@ class ClickHouseApp:
                 await send(_start(self._headers(run), encoder.name, run.output_format))
                 await self._send_all(run, pieces, first, encoder, send)
             except (OSError, ClientDisconnect):
-                await self._in_thread(lambda: run.end())
+                await anyio.to_thread.run_sync(run.end)
             finally:
                 leaving.cancel()
                 await self._in_thread(open_.close)
@@ -225,7 +225,8 @@ class ClickHouseApp:
         """End the statement of a client that has hung up."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        await self._in_thread(run.end)
+        # Not in one of the threads of statements: all of them may be taken.
+        await anyio.to_thread.run_sync(run.end)
 
     async def _done(
         self,

@@ -22,7 +22,12 @@ CONFIG_VARIABLE: Final = "FLEETSPAN_CONFIG"
 _TEST_PREFIX: Final = "FLEETSPAN_TEST_"
 # Read by the hook that runs beside Claude Code, which has no settings file.
 _HOOK_VARIABLES: Final = frozenset(
-    {"FLEETSPAN_HOOK_ENDPOINT", "FLEETSPAN_KEY", "FLEETSPAN_SPOOL"}
+    {
+        "FLEETSPAN_GRAFANA_TOKEN",
+        "FLEETSPAN_HOOK_ENDPOINT",
+        "FLEETSPAN_KEY",
+        "FLEETSPAN_SPOOL",
+    }
 )
 # What a command that is told of a finding has in its environment; it may call us.
 _FINDING_PREFIX: Final = "FLEETSPAN_FINDING_"
@@ -58,6 +63,7 @@ def load(
     *,
     environ: Mapping[str, str] | None = None,
     file: Path | None = None,
+    listening: bool = True,
 ) -> Loaded:
     """Read the settings from everywhere.
 
@@ -65,6 +71,8 @@ def load(
         flags: Values by name of the setting; ``None`` values are flags not given.
         environ: The environment, that of the process unless given.
         file: The TOML file of ``--config``; it must exist.
+        listening: Whether ports that reach too far are refused; not for the command
+            that makes the key which closes them.
 
     Raises:
         UsageError: When a name is not known or a value cannot be used.
@@ -84,7 +92,9 @@ def load(
     settings = Settings(
         **{name: _parse(SETTINGS[name], g) for name, g in given.items()}
     )
-    _check(settings, given)
+    _check(settings)
+    if listening:
+        _check_ports(settings, given)
     origins = {
         name: given[name].origin if name in given else "default" for name in SETTINGS
     }
@@ -198,9 +208,8 @@ def _parse(setting: Setting, given: _Given) -> Any:
         ) from None
 
 
-def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
-    """Refuse what each value alone allows and the whole does not."""
-    _check_tls(settings)
+def _check_ports(settings: Settings, given: Mapping[str, _Given]) -> None:
+    """Refuse ports beyond loopback that ask for nothing."""
     # A file that is there has held a key: who revoked the last one let nobody in.
     closed = settings.tls_client_ca_file is not None or settings.keys_path.exists()
     for name, endpoint in settings.endpoints.items():
@@ -215,6 +224,11 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
                 f"--{name} 127.0.0.1:{endpoint.port}; or --insecure on a network where "
                 "everybody may read and write",
             )
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what each value alone allows and the whole does not."""
+    _check_tls(settings)
     if settings.journal_cap_bytes < 2 * settings.journal_segment_bytes:
         raise UsageError(
             "the setting 'journal_cap_bytes' cannot be used",

@@ -141,7 +141,16 @@ class Settings(FaceSettings):
         0.05,
         parse.number(above=0),
         "Cores that inserting and deriving may use while nobody looks; a full "
-        "segment is always inserted.",
+        "segment is always inserted. Whoever reads from a ClickHouse server is not seen, "
+        "and whoever is told of findings waits for them: with either this is at least "
+        "`cpu_budget_busy_cores`.",
+    )
+    own_metrics_s: float = setting(
+        60.0,
+        parse.number(at_least=0),
+        "Seconds between two samples of the collector's own metrics (what `/metrics` "
+        "shows), written into the store for dashboards and alert rules.",
+        zero="not written",
     )
     idle_timeout_s: float = setting(
         900.0,
@@ -187,6 +196,14 @@ class Settings(FaceSettings):
         zero="empty: only the built-in prices",
         shown="none",
         example="~/prices.toml",
+    )
+    control_file: Path | None = setting(
+        None,
+        parse.optional_file,
+        "A file of rules: budgets, guards and what agents may do; see `control/README.md`.",
+        zero="empty: nothing is controlled",
+        shown="none",
+        example="~/control.yaml",
     )
     content_policy: str = setting(
         "redacted",

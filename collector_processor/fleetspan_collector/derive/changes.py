@@ -7,6 +7,7 @@ so that the next version replaces it; and what is no longer derived is taken bac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,9 @@ import pyarrow.compute as pc
 
 from fleetspan_collector._columns import Strings, codes
 from fleetspan_collector.derive.rules import RULES_VERSION
+
+_FIRST_VERSIONS: Final = 3_200_000_000 * 10**9
+"""Twice a time in September 2020, so that first versions are below later times."""
 
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -141,12 +145,24 @@ def change_of(
         rows = rows.append_column(name, pa.array(value))
     mask = pa.array(changed)
     zero = pa.array(np.zeros(fresh.num_rows, dtype=np.uint64))
-    early = pa.array(np.full(fresh.num_rows, version, dtype=np.uint64))
+    early = pa.array(np.full(fresh.num_rows, first_version(version), dtype=np.uint64))
     return Change(
         rows=rows.filter(mask),
         keys=key_rows.filter(mask),
         fresh_keys=_set(_set(fresh, "Fingerprint", zero), "Version", early),
     )
+
+
+def first_version(version: int) -> int:
+    """The version of keys that are put on record before there are rows under them.
+
+    Of two collectors that do so at once the earlier one's hour holds: the earlier, the
+    higher, and lower than that of any key with rows.
+
+    Args:
+        version: The version of the rows, Unix nanoseconds.
+    """
+    return _FIRST_VERSIONS - version
 
 
 def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:

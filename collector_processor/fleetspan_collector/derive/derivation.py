@@ -21,6 +21,7 @@ from fleetspan_collector.derive.changes import (
     Written,
     change_of,
     deleted_keys,
+    first_version,
     tombstones,
 )
 from fleetspan_collector.derive.liveness import dead, own_scope
@@ -42,6 +43,9 @@ logger = logging.getLogger("fleetspan.derive")
 
 _GROUPS_AT_ONCE: Final = 2000
 """Bounds the memory and the statement text of one resolve."""
+
+_ATTEMPTS: Final = 5
+"""For groups that another collector writes at the same moment."""
 
 _TABLES: Final = (
     ("canonical_agents", "agents", "AgentId"),
@@ -65,6 +69,7 @@ class Derivation:
         prices: What tokens cost from the next resolve on.
         lock: Held while something is derived; whoever else writes derived rows holds
             it, too.
+        shared: Whether other collectors may write into the store.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Derivation:
         self._database = engine.address.database
         self._normaliser = Normaliser(engine)
         self.lock = threading.Lock()
+        self.shared = not engine.address.embedded
         # Of what is at work: the process that does it, as far as it is named.
         self._at_work: dict[tuple[str, str, str, str], str] = {}
         self._looked_back = False
@@ -120,7 +126,8 @@ class Derivation:
                 f"SELECT * FROM {self._database}.evidence WHERE Source = 'liveness'"
             )
             for table in ("evidence", "evidence_links", "otel_traces_trace_id_ts"):
-                self.engine.command(f"TRUNCATE TABLE {self._database}.{table}")
+                where = self.engine.address.on_nodes(table)
+                self.engine.command(f"TRUNCATE TABLE {where}")
             self.engine.insert_arrow("evidence", seen)
             groups = self._normaliser.everything(progress) - self._partly_expired()
             progress(f"{len(groups)} traces")
@@ -186,19 +193,46 @@ class Derivation:
         return 0
 
     def _resolve(self, groups: Sequence[Group]) -> None:
+        for _ in range(_ATTEMPTS):
+            if self._resolve_undisturbed(groups):
+                return
+        # The last attempt stands; the others' are of what they read later.
+        logger.warning("%d groups are written by several collectors", len(groups))
+
+    def _resolve_undisturbed(self, groups: Sequence[Group]) -> bool:
+        """Resolve groups; tells whether nobody else wrote them meanwhile.
+
+        Of a store of several collectors another one may have read less, or more, of the
+        same groups, and have put a row under another hour.
+        """
+        # Before anything is read: who reads later, and so more, has the higher version.
+        version = self.next_version()
         tokens = {
             "database": self._database,
             "groups": condition_on(groups, "GroupKey"),
         }
         insert_select(self.engine, "evidence_links", "link_runs", tokens)
         tokens["groups"] = condition_on(self._with_linked(groups), "GroupKey")
+        written_before = self._versions(tokens)
         evidence = self.engine.arrow(_sql.render("read_evidence", **tokens))
         if not evidence.num_rows:
-            return
+            return True
         self._note_work(evidence)
         canonical = resolve(evidence, self.prices)
         written = self.engine.arrow(_sql.render("read_keys", **tokens))
-        self._write(canonical, Written(written))
+        own = {first_version(version), version + 1}
+
+        def disturbed() -> bool:
+            return bool(self._versions(tokens) - written_before - own)
+
+        return self._write(canonical, Written(written), version, disturbed)
+
+    def _versions(self, tokens: dict[str, str]) -> set[int]:
+        """Versions of what is on record of groups; none where this one is alone."""
+        if not self.shared:
+            return set()
+        found = self.engine.arrow(_sql.render("key_versions", **tokens))
+        return set(found["Version"].to_pylist())
 
     def _with_linked(self, groups: Sequence[Group]) -> list[Group]:
         """Groups and all that share a run with them, at first or at second hand.
@@ -243,8 +277,14 @@ class Derivation:
                 key = (row["Tenant"], row["GroupKey"], row["Key"], row["Kind"])
                 self._at_work.pop(key, None)
 
-    def _write(self, canonical: Canonical, written: Written) -> None:
-        version = self.next_version()
+    def _write(
+        self,
+        canonical: Canonical,
+        written: Written,
+        version: int,
+        disturbed: Callable[[], bool],
+    ) -> bool:
+        """Write what has changed; tells whether nobody else wrote meanwhile."""
         changes = [
             change_of(
                 getattr(canonical, kind),
@@ -260,7 +300,11 @@ class Derivation:
         # First the keys of new rows, so that a row is never under a key that is not on
         # record; then the rows; then the fingerprints, which say that they are there.
         fresh = [change.fresh_keys for change in changes]
-        self._insert_all("canonical_keys", [table for table in fresh if table.num_rows])
+        fresh = [table for table in fresh if table.num_rows]
+        self._insert_all("canonical_keys", fresh)
+        if fresh and disturbed():
+            # The same rows, or some of them, may be on record under another hour now.
+            return False
         for (table, kind, key), change in zip(_TABLES, changes, strict=True):
             self.engine.insert_arrow(table, change.rows)
             self.engine.insert_arrow(table, tombstones(gone, kind, key, version))
@@ -269,6 +313,8 @@ class Derivation:
             keys.append(deleted_keys(gone, version))
         self._insert_all("canonical_keys", keys)
         self._changed(_runs_of(changes[-1].rows, gone))
+        wrote = bool(keys) or any(change.rows.num_rows for change in changes)
+        return not (wrote and disturbed())
 
     def next_version(self) -> int:
         """A version above every earlier one, even when the clock was set back."""

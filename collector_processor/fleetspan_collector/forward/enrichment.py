@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from fleetspan import _semconv as semconv
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.leases import Leases
 
 logger = logging.getLogger("fleetspan.forward")
 
@@ -41,14 +41,17 @@ class RootSpans:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine.another()
-        self._lock = threading.Lock()
+        # Several send at the same time.
+        self._leases = Leases(engine)
         self._failing = False
-        self._query = _sql.render("said_of_traces", database=engine.address.database)
+        self._runs, self._said, self._found = (
+            _sql.render(name, database=engine.address.database)
+            for name in ("said_of_traces", "said_of_runs", "found_in_runs")
+        )
 
     def close(self) -> None:
-        """Close its connection."""
-        self._engine.close()
+        """Close its connections."""
+        self._leases.close()
 
     def __call__(self, payload: bytes, tenant: str) -> bytes:
         """Return a request of spans with more attributes on its root spans.
@@ -85,8 +88,8 @@ class RootSpans:
             "day": max(day_s, 2 * 86400),
         }
         try:
-            with self._lock:
-                rows = self._engine.arrow(self._query, parameters).to_pylist()
+            with self._leases.of(None) as engine:
+                rows = self._said_of(engine, parameters)
         except ClickHouseError as error:
             # Spans that say less are better than none.
             if not self._failing:
@@ -98,6 +101,25 @@ class RootSpans:
         for row in rows:
             found.setdefault(row["TraceId"], []).append(row)
         return found
+
+    def _said_of(
+        self, engine: Engine, parameters: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Ask for the runs, then for what is said of those: a join would read all."""
+        runs: list[dict[str, Any]] = engine.arrow(self._runs, parameters).to_pylist()
+        if not runs:
+            return []
+        of_runs = {
+            **parameters,
+            "runs": sorted({run["RunId"] for run in runs}),
+        }
+        for query in (self._said, self._found):
+            known = {
+                row["RunId"]: row for row in engine.arrow(query, of_runs).to_pylist()
+            }
+            for run in runs:
+                run |= known.get(run["RunId"], {})
+        return runs
 
 
 def _roots(request: ExportTraceServiceRequest) -> Iterator[Span]:
@@ -114,9 +136,9 @@ def _add(span: Span, row: Mapping[str, Any]) -> bool:
     values = {
         name: AnyValue(double_value=row[column])
         for column, name in _NUMBERS.items()
-        if row[column] is not None
+        if row.get(column) is not None
     }
-    if row["Detectors"]:
+    if row.get("Detectors"):
         found = AnyValue()
         for detector in row["Detectors"]:
             found.array_value.values.add(string_value=detector)

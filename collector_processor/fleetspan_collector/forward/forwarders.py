@@ -54,6 +54,8 @@ class Forwarders:
             )
             for destination in settings.forward
         ]
+        for each in self._queues:
+            metrics.lag_seconds.labels(each.name).set_function(each.lag_s)
         self._journal: Journal | None = None
         self._roots: RootSpans | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class ForwardMetrics:
@@ -27,4 +27,10 @@ class ForwardMetrics:
         self.retries = counter("retries", "Attempts that failed and are made again.")
         self.dropped = counter(
             "dropped_records", "Requests given up, by why.", "reason"
+        )
+        self.lag_seconds = Gauge(
+            "fleetspan_forward_lag_seconds",
+            "Age of the oldest record that is not there yet.",
+            ["destination"],
+            registry=registry,
         )

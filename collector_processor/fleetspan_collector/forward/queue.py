@@ -101,6 +101,8 @@ class DestinationQueue:
         }
         # Where the next record begins, so that a growing segment is read once.
         self._ends: dict[Signal, tuple[Place, int]] = {}
+        # Until when a record waits for what will be added to it, in Unix nanoseconds.
+        self._waits_until_ns: dict[Signal, int] = {}
         self._threads = [
             threading.Thread(target=self._read, daemon=True, name="fleetspan-forward"),
             *(
@@ -201,6 +203,9 @@ class DestinationQueue:
                 self._wake.clear()
 
     def _read_signal(self, signal: Signal) -> bool:
+        if time.time_ns() < self._waits_until_ns.get(signal, 0):
+            # Nothing is read again for each record that comes meanwhile.
+            return False
         place = self._next[signal]
         for readable in self._listed(signal):
             if readable.batch_id < place.batch_id:
@@ -226,8 +231,11 @@ class DestinationQueue:
 
     def _has_to_wait(self, item: _Item) -> bool:
         """Whether what would be added is not known yet."""
-        enriched = self._enrich is not None and item.signal is Signal.TRACES
-        return enriched and item.received_ns > time.time_ns() - _ENRICHED_AFTER_NS
+        if self._enrich is None or item.signal is not Signal.TRACES:
+            return False
+        until_ns = item.received_ns + _ENRICHED_AFTER_NS
+        self._waits_until_ns[item.signal] = until_ns
+        return until_ns > time.time_ns()
 
     def _records(self, readable: Readable, done: int) -> Iterator[_Item]:
         """Yield the records of a segment after those that are done."""

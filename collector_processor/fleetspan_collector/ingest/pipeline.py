@@ -27,6 +27,7 @@ from fleetspan_collector.ingest.bisect import set_unreadable_aside
 from fleetspan_collector.ingest.budget import Budget
 from fleetspan_collector.ingest.metrics import IngestMetrics
 from fleetspan_collector.ingest.raw_writer import RawWriter
+from fleetspan_collector.ingest.resent import unanswered
 from fleetspan_collector.journal import Journal, Segment
 
 logger = logging.getLogger("fleetspan.ingest")
@@ -90,7 +91,10 @@ class Pipeline:
         self._inserted: dict[str, Segment] = {}
         self._inserting_ended = False
         # Whatever an earlier process left may be in the store, in whole or in part.
-        self._doubtful = {segment.batch_id for segment in journal.sealed()}
+        left = journal.sealed()
+        self._doubtful = {segment.batch_id for segment in left}
+        # Nobody else brings rows to an embedded store.
+        self._unanswered = {} if writers[0].embedded else unanswered(left)
         self._threads = [
             threading.Thread(
                 target=self._run_inserts, name="fleetspan-insert", daemon=True
@@ -355,7 +359,8 @@ class Pipeline:
             self._metrics.reconciled_segments.inc()
         try:
             with self._metrics.step_seconds.labels("insert").time():
-                writer.insert(segment, doubtful=doubtful)
+                since_ns = self._unanswered.get(segment.batch_id)
+                writer.insert(segment, doubtful=doubtful, unanswered_since_ns=since_ns)
         except ClickHouseError:
             self._metrics.failures.labels("insert").inc()
             self._doubtful.add(segment.batch_id)
@@ -363,7 +368,7 @@ class Pipeline:
             if mended is None:
                 raise
             segment = mended
-            writer.insert(segment, doubtful=True)
+            writer.insert(segment, doubtful=True, unanswered_since_ns=since_ns)
         self._doubtful.discard(segment.batch_id)
         self._metrics.inserted_rows.labels(segment.signal.value).inc(segment.rows)
         with self._wake:

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from fleetspan_collector._signals import Signal
 from fleetspan_collector.ingest.deliveries import chunks_of, late_deliveries
 from fleetspan_collector.ingest.records import holds_longer
+from fleetspan_collector.ingest.resent import held_by_others
 from fleetspan_collector.journal import Segment
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
@@ -125,12 +126,25 @@ class RawWriter:
         schema = resources.files("fleetspan_collector.store") / "formats/journal.proto"
         self._settings = _sql.fill(_SETTINGS, {"schema": _sql.quote(str(schema))})
 
-    def insert(self, segment: Segment, *, doubtful: bool = False) -> None:
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is in this process, and so nobody else's."""
+        return self._store.address.embedded
+
+    def insert(
+        self,
+        segment: Segment,
+        *,
+        doubtful: bool = False,
+        unanswered_since_ns: int | None = None,
+    ) -> None:
         """Insert the rows of a segment.
 
         Args:
             segment: A sealed segment.
             doubtful: Some of its rows may be in the store already.
+            unanswered_since_ns: Rows received from then on, Unix nanoseconds, may have
+                been sent to another collector of the store, too.
 
         Raises:
             ClickHouseError: When the engine refuses it, or cannot be reached. What has
@@ -148,15 +162,20 @@ class RawWriter:
             select = self._select(
                 segment.signal, target, segment.path, segment.batch_id, shown
             )
+            wanted = condition
+            if unanswered_since_ns is not None:
+                wanted = self._not_elsewhere(
+                    segment, target, select, condition, unanswered_since_ns
+                )
             try:
                 self._insert(
-                    target, select, segment.batch_id, condition, doubtful=doubtful
+                    target, select, segment.batch_id, wanted, doubtful=doubtful
                 )
             except DatabaseError as error:
                 if _TOO_MANY_PARTITIONS not in str(error):
                     raise
                 for days in self._days(target, select):
-                    part = days if condition == "1" else f"({condition}) AND {days}"
+                    part = days if wanted == "1" else f"({wanted}) AND {days}"
                     self._insert(target, select, segment.batch_id, part, doubtful=True)
 
     def readable(self, signal: Signal, path: Path) -> str | None:
@@ -238,6 +257,27 @@ class RawWriter:
         if block:
             self._store.insert_native(table, list(columns), block)
 
+    def _not_elsewhere(
+        self,
+        segment: Segment,
+        target: _Target,
+        select: str,
+        condition: str,
+        since_ns: int,
+    ) -> str:
+        """A condition that leaves out, besides, what other collectors have brought."""
+        held = held_by_others(
+            self._store,
+            self._decoder,
+            signal=segment.signal,
+            table=target.table,
+            select=select,
+            settings=self._settings,
+            batch_id=segment.batch_id,
+            since_ns=since_ns,
+        )
+        return f"({condition}) AND {_none_of(held)}" if held else condition
+
     def _new_rows(self, segment: Segment) -> str:
         """A condition that leaves out what other segments have brought."""
         if segment.signal is Signal.CLAUDE_HOOKS:
@@ -291,10 +331,7 @@ class RawWriter:
             " WHERE BatchId = {batch_id:String} ORDER BY BatchOrdinal",
             {"batch_id": batch_id},
         )["BatchOrdinal"].to_pylist()
-        ranges = [
-            f"BatchOrdinal BETWEEN {first} AND {last}" for first, last in _ranges(held)
-        ]
-        return f"NOT ({' OR '.join(ranges)})" if ranges else "1"
+        return _none_of(held)
 
     def _days(self, target: _Target, select: str) -> Iterator[str]:
         """Conditions that split a segment into few enough partitions each."""
@@ -315,6 +352,14 @@ def _among(keys: Iterable[tuple[str, str]], column: str = "DeliveryId") -> str:
         f"('{_sql.quote(tenant)}', '{_sql.quote(value)}')" for tenant, value in keys
     )
     return f"(toString(Tenant), {column}) IN ({pairs})"
+
+
+def _none_of(ordinals: Iterable[int]) -> str:
+    """A condition that leaves out rows by their ascending ordinals."""
+    ranges = [
+        f"BatchOrdinal BETWEEN {first} AND {last}" for first, last in _ranges(ordinals)
+    ]
+    return f"NOT ({' OR '.join(ranges)})" if ranges else "1"
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import (
     ResourceSpans,
@@ -68,6 +68,23 @@ class Row(NamedTuple):
     link_span_ids: Sequence[str]
     link_states: Sequence[str]
     link_attributes: Sequence[Attributes]
+
+    def with_events(self, decided: Sequence[Mapping[str, Any]]) -> Row:
+        """Return it with rows of ``jaeger_decisions.sql`` among its events, by time."""
+        if not decided:
+            return self
+        events = list(
+            zip(self.event_ns, self.event_names, self.event_attributes, strict=True)
+        )
+        for each in decided:
+            named = dict(zip(each["names"], each["values"], strict=True))
+            named["fleetspan.control.reason"] = each["said"]
+            events.append((each["at_ns"], each["name"], named))
+        events.sort(key=lambda event: event[0])
+        times, names, attributes = zip(*events, strict=True)
+        return self._replace(
+            event_ns=times, event_names=names, event_attributes=attributes
+        )
 
     def characters(self) -> int:
         """About how much text it has."""

@@ -44,6 +44,8 @@ _GROWTH: Final = 4
 _SUMMARIES_AT_ONCE: Final = 200
 _CALLERS_BEFORE_NS: Final = 3600 * 1_000_000_000
 _SECOND_NS: Final = 1_000_000_000
+_LATER_NS: Final = 3600 * _SECOND_NS
+"""So long after the last span of a trace has begun things may be decided in it."""
 _LAST_S: Final = 2**32 - 1
 _LAST_NS: Final = 2**63 - 1
 
@@ -220,12 +222,21 @@ class Reading:
         yield from self._chunks.of(in_order(rows), warning)
 
     def _spans(self, found: Sequence[Found], limit: int) -> Generator[Row]:
-        """Read the spans of traces, in no order, as the engine finds them."""
+        """Read the spans of traces, in no order, as the engine finds them.
+
+        What control decided of a span is among its events: a log record that names a
+        span is an event of it.
+        """
+        decided: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for decision in self._rows("jaeger_decisions", _within(found, _LATER_NS)):
+            key = decision["trace_id"], decision["span_id"]
+            decided.setdefault(key, []).append(decision)
         statement = _sql.render("jaeger_spans", database=self._database)
         parameters = {**_within(found), "limit": limit}
         with contextlib.closing(self._engine.blocks(statement, parameters)) as blocks:
             for block in blocks:
-                yield from rows_of(block)
+                for row in rows_of(block):
+                    yield row.with_events(decided.get((row.trace_id, row.span_id), ()))
 
     def summaries(self, found: Sequence[Found]) -> Iterator[bytes]:
         """Yield what traces are: ``FindTraceSummariesResponse`` messages, in order."""
@@ -325,11 +336,12 @@ def _or_end(last_ns: int | None) -> int:
     return _LAST_NS if last_ns is None else last_ns
 
 
-def _within(found: Sequence[Found]) -> dict[str, Any]:
+def _within(found: Sequence[Found], later_ns: int = 0) -> dict[str, Any]:
+    last_ns = max(each.last_ns for each in found)
     return {
         "ids": [each.trace_id for each in found],
         "first_ns": min(each.first_ns for each in found),
-        "last_ns": max(each.last_ns for each in found),
+        "last_ns": min(last_ns + later_ns, _LAST_NS),
     }
 
 

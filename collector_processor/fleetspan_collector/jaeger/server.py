@@ -71,6 +71,10 @@ class JaegerSources:
     access_metrics: AccessMetrics
 
 
+class _ClientGoneError(Exception):
+    """Nobody takes the answer any more."""
+
+
 class _Refusal(Exception):  # noqa: N818 - an answer, not a failure of ours
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         self.code = code
@@ -103,7 +107,14 @@ class _Calls(grpc.GenericRpcHandler):
         name = path.rpartition("/")[2]
 
         async def stream(body: bytes, context: Any) -> None:
-            await self._call(name, method, body, context, context.write)
+            async def write(message: bytes) -> None:
+                try:
+                    await context.write(message)
+                except Exception as error:
+                    # The call was over already: its own cancelling comes a moment later.
+                    raise _ClientGoneError from error
+
+            await self._call(name, method, body, context, write)
 
         async def single(body: bytes, context: Any) -> bytes:
             answers: list[bytes] = []
@@ -133,6 +144,8 @@ class _Calls(grpc.GenericRpcHandler):
                 )
                 await self._answer(method, body, sees, settled, send)
             code = grpc.StatusCode.OK
+        except _ClientGoneError:
+            logger.debug("%s: the client has gone", name)
         except Exception as error:  # noqa: BLE001 - every error is an answer
             refusal = _refusal_of(error, name)
             code = refusal.code

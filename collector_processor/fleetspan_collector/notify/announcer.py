@@ -48,6 +48,12 @@ logger = logging.getLogger("fleetspan.notify")
 _STOP_S: Final = 5.0
 
 
+def tells_somebody(settings: Settings) -> bool:
+    """Return whether findings go to anybody by themselves."""
+    forwarded = any("events" in each.enrich for each in settings.forward)
+    return bool(settings.notify_hooks or settings.notify_otlp_endpoint or forwarded)
+
+
 class Announcer:
     """Tells every destination of the settings of what an analysis has found.
 
@@ -83,9 +89,7 @@ class Announcer:
         self._clerk = Clerk(self._keep_s, self._metrics)
         self._workers: list[Worker] = []
         self._forwarded = [each for each in settings.forward if "events" in each.enrich]
-        self.wants_live = bool(
-            settings.notify_hooks or settings.notify_otlp_endpoint or self._forwarded
-        )
+        self.wants_live = tells_somebody(settings)
 
     def start(self) -> None:
         """Begin to tell, first of what was not told before the last stop.

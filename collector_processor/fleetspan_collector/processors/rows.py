@@ -109,10 +109,10 @@ def _finding_row(
             {name: _plain(value) for name, value in finding.details.items()}
         ),
     }
-    return {**row, "ContentHash": _hashed(row), "FoundAt": now_ns // 1_000_000}
+    return {**row, "ContentHash": content_hash(row), "FoundAt": now_ns // 1_000_000}
 
 
-def _hashed(row: Mapping[str, Any]) -> int:
+def content_hash(row: Mapping[str, Any]) -> int:
     """A number for what a row says."""
     text = json.dumps(row, sort_keys=True, default=str).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import mmap
 import os
-import select
+import selectors
 import subprocess
 import sys
 import tempfile
@@ -160,7 +160,7 @@ class Supervisor:
         """Wait for the answer; tell whether there is one, before anybody's time is up."""
         stream = cast(BinaryIO, process.stdout)
         patience = Patience(process.pid)
-        while not select.select([stream], [], [], _LOOK_S)[0]:
+        while not _readable(stream, _LOOK_S):
             step = self._at_work()
             _, processor, since_s = step
             working = processor >= 0
@@ -226,7 +226,7 @@ class Supervisor:
         try:
             send(cast(BinaryIO, process.stdin), self._settings)
             stream = cast(BinaryIO, process.stdout)
-            if select.select([stream], [], [], _START_S)[0]:
+            if _readable(stream, _START_S):
                 hello = receive(stream)
         except (EOFError, OSError):
             hello = None
@@ -257,3 +257,11 @@ class Supervisor:
                 except OSError:
                     # What was not sent to it any more is not missed.
                     continue
+
+
+def _readable(stream: BinaryIO, within_s: float) -> bool:
+    """Tell whether something can be read, or the end has come, before the time is up."""
+    # Not select(): it refuses descriptors of 1024 and more, and a collector may have many.
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(stream, selectors.EVENT_READ)
+        return bool(waiting.select(within_s))

@@ -98,7 +98,7 @@ class AnalysisWriter:
 
     def _insert(self, kind: str, rows: pa.Table) -> None:
         self._engine.insert_arrow(
-            _TABLES[kind], _versioned(_with_bucket(rows), self._version, deleted=0)
+            _TABLES[kind], versioned(with_bucket(rows), self._version, deleted=0)
         )
 
     def _take_back(self, kind: str, left: Sequence[Mapping[str, Any]]) -> None:
@@ -109,19 +109,21 @@ class AnalysisWriter:
         }
         if kind in _KEYS:
             columns[_KEYS[kind]] = [row["Key"] for row in left]
-        table = _with_bucket(pa.table(columns))
+        table = with_bucket(pa.table(columns))
         self._engine.insert_arrow(
-            _TABLES[kind], _versioned(table, self._version, deleted=1)
+            _TABLES[kind], versioned(table, self._version, deleted=1)
         )
 
 
-def _with_bucket(rows: pa.Table) -> pa.Table:
+def with_bucket(rows: pa.Table) -> pa.Table:
+    """Return rows whose ``Bucket`` is the time that it says in Unix seconds."""
     at = rows.schema.get_field_index("Bucket")
     hours = rows["Bucket"].cast(pa.timestamp("s"))
     return rows.set_column(at, "Bucket", hours)
 
 
-def _versioned(rows: pa.Table, version: int, *, deleted: int) -> pa.Table:
+def versioned(rows: pa.Table, version: int, *, deleted: int) -> pa.Table:
+    """Return rows of a version; ``deleted`` 1 takes back what is there under their keys."""
     count = rows.num_rows
     return rows.append_column(
         "Version", pa.array(np.full(count, version, dtype=np.uint64))

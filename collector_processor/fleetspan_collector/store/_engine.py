@@ -19,7 +19,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._errors import UnreachableError
-from fleetspan_collector.store import _sql
+from fleetspan_collector.store import _sql, cluster
 from fleetspan_collector.store.address import StoreAddress
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Engine:
             "max_query_size": 64 << 20,
             # Derived rows of one window may be of any number of days; they are few.
             "max_partitions_per_insert_block": 0,
+            **(cluster.SETTINGS if address.cluster else {}),
         }
         self._client = self._connect(self._settings)
 

@@ -42,6 +42,12 @@ class StoreAddress:
         """Whether the engine runs in this process."""
         return self.path is not None
 
+    def on_nodes(self, table: str) -> str:
+        """Return where a table's rows are, for a statement that cannot be distributed."""
+        if self.cluster is None:
+            return f"{self.database}.{table}"
+        return f"{self.database}.{table}_local ON CLUSTER {self.cluster}"
+
     @classmethod
     def parse(cls, url: str) -> StoreAddress:
         """Read a store URL.

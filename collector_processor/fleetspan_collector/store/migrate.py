@@ -7,6 +7,7 @@ store is brought up to date; a newer one is refused, untouched.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 from fleetspan_collector._errors import UnreachableError
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
+from fleetspan_collector.store.cluster import as_clustered, distributed
 
 logger = logging.getLogger("fleetspan.store")
 
@@ -69,11 +71,7 @@ def migrate(engine: Engine, *, retention: Retention, idle_timeout_s: float) -> i
     Raises:
         UnreachableError: When a newer version of Fleetspan made the store.
     """
-    database = engine.address.database
-    tokens = _tokens(engine, retention)
-    engine.command(
-        _sql.fill("CREATE DATABASE IF NOT EXISTS @database@ @on_cluster@", tokens)
-    )
+    address = engine.address
     found, latest = stored_generation(engine), latest_generation()
     if found > latest:
         raise UnreachableError(
@@ -81,36 +79,70 @@ def migrate(engine: Engine, *, retention: Retention, idle_timeout_s: float) -> i
             because=f"its schema is generation {found}, this version knows {latest}",
             suggestion="pip install --upgrade fleetspan",
         )
-    engine.command(
-        _sql.fill(
-            f"CREATE TABLE IF NOT EXISTS @database@.{_GENERATIONS} @on_cluster@"
-            " (Generation UInt32, AppliedAt DateTime DEFAULT now())"
-            " ENGINE = @replicated@MergeTree ORDER BY Generation"
-            " SETTINGS fsync_after_insert = 1, fsync_part_directory = 1",
-            tokens,
-        )
-    )
-    for generation, text in sorted(_migrations().items()):
-        if generation > found:
-            logger.info("bringing the store to schema generation %d", generation)
-            for statement in _sql.statements(text):
-                engine.command(_sql.fill(statement, tokens))
-            engine.command(
-                f"INSERT INTO {database}.{_GENERATIONS} (Generation) VALUES ({generation})"
-            )
-    views = {**tokens, "idle_seconds": str(int(idle_timeout_s))}
-    for statement in _sql.statements(_sql.load("views")):
-        engine.command(_sql.fill(statement, views))
+    if found < latest:
+        logger.info("bringing the store to schema generation %d", latest)
+    for statement in statements(
+        address.database,
+        address.cluster,
+        retention=retention,
+        idle_timeout_s=idle_timeout_s,
+        after=found,
+    ):
+        engine.command(statement)
     return latest
 
 
-def _tokens(engine: Engine, retention: Retention) -> dict[str, str]:
-    cluster = engine.address.cluster
+def statements(
+    database: str,
+    cluster: str | None,
+    *,
+    retention: Retention,
+    idle_timeout_s: float,
+    after: int = 0,
+) -> Iterator[str]:
+    """Yield the statements that bring a store from a generation to the latest one.
+
+    Args:
+        database: Where the tables are to be.
+        cluster: Its name, as it stands in a statement; ``None`` for one server.
+        retention: How long new tables keep their rows.
+        idle_timeout_s: Silence, in seconds, after which a run is shown as abandoned.
+        after: The generation that the store is of; 0 for none.
+    """
+    tokens = _tokens(database, cluster, retention)
+
+    def filled(statement: str) -> str:
+        on_nodes = statement if cluster is None else as_clustered(statement)
+        return _sql.fill(on_nodes, tokens)
+
+    yield filled("CREATE DATABASE IF NOT EXISTS @database@ @on_cluster@")
+    yield filled(
+        f"CREATE TABLE IF NOT EXISTS @database@.{_GENERATIONS} @on_cluster@"
+        " (Generation UInt32, AppliedAt DateTime DEFAULT now())"
+        " ENGINE = @replicated@MergeTree ORDER BY Generation"
+        " SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    )
+    news = {number: text for number, text in _migrations().items() if number > after}
+    for _, text in sorted(news.items()):
+        for statement in _sql.statements(text):
+            yield filled(statement)
+    if news and cluster is not None:
+        for statement in distributed(cluster):
+            yield filled(statement)
+    # Last of all: what was cut short is begun again, and changes nothing twice.
+    for number in sorted(news):
+        yield f"INSERT INTO {database}.{_GENERATIONS} (Generation) VALUES ({number})"
+    views = {**tokens, "idle_seconds": str(int(idle_timeout_s))}
+    for statement in _sql.statements(_sql.load("views")):
+        yield _sql.fill(statement, views)
+
+
+def _tokens(database: str, cluster: str | None, retention: Retention) -> dict[str, str]:
     forever = 36_500
     return {
-        "database": engine.address.database,
+        "database": database,
         "on_cluster": f"ON CLUSTER {cluster}" if cluster else "",
-        "replicated": "Replicated" if cluster else "",
+        "replicated": "",
         "traces_days": str(retention.traces_days or forever),
         "logs_days": str(retention.logs_days or forever),
         "metrics_days": str(retention.metrics_days or forever),

@@ -17,7 +17,7 @@ from fleetspan_collector.web._answers import problem_of
 _FACE: Final = "web"
 # What anybody may fetch: whether the process lives, and what a page needs to log in.
 _OPEN: Final = frozenset({"/healthz", "/login", "/logout", "/api/v1/whoami"})
-_OPEN_UNDER: Final = ("/static/",)
+_OPEN_UNDER: Final = ("/static/", "/help/")
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REASONS: Final = {401: "unauthenticated", 403: "forbidden"}
 _UNAUTHORIZED_CLOSE: Final = 4401

@@ -11,9 +11,15 @@ _DERIVED_TABLES: Final = frozenset(
     + ("canonical_tool_calls", "canonical_keys", "otel_traces_trace_id_ts")
 )
 _ANALYSED_TABLES: Final = frozenset(
-    ("findings", "run_analyses", "agent_rollups", "snapshots", "deliveries")
+    ("findings", "run_analyses", "agent_rollups", "snapshots", "deliveries", "outcomes")
     + ("stored_findings", "stored_analyses", "stored_agent_rollups")
-    + ("stored_snapshots", "stored_deliveries", "stored_baselines", "baseline_hours")
+    + (
+        "stored_snapshots",
+        "stored_outcomes",
+        "stored_deliveries",
+        "stored_baselines",
+        "baseline_hours",
+    )
 )
 _RAW: Final = ("otel_", "claude_", "snapshot_", "large_values")
 

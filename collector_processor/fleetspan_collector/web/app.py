@@ -24,10 +24,13 @@ from fleetspan_collector._errors import CollectorError, UsageError
 from fleetspan_collector.access import ForbiddenError, Gate, OpenGate, Scope
 from fleetspan_collector.access.logins import Logins
 from fleetspan_collector.access.metrics import AccessMetrics
+from fleetspan_collector.control.service import Control
 from fleetspan_collector.live import Live, live_routes
 from fleetspan_collector.web._access import AccessGuard, identity_of
 from fleetspan_collector.web._answers import document, problem, problem_of
+from fleetspan_collector.web._control import control_routes
 from fleetspan_collector.web._guard import LOOPBACK_HOSTS, HostGuard
+from fleetspan_collector.web._help import help_routes
 from fleetspan_collector.web._login import login_routes
 from fleetspan_collector.web._reads import reads_analysed, reads_derived
 from fleetspan_collector.web._snapshots import TakeSnapshot, snapshot_route
@@ -76,6 +79,7 @@ class Sources:
     access_metrics: AccessMetrics | None = None
     reprice: Callable[[datetime | None, bool], Mapping[str, object]] | None = None
     snapshot: TakeSnapshot | None = None
+    control: Control | None = None
 
 
 def create_app(sources: Sources) -> FastAPI:
@@ -98,7 +102,9 @@ def create_app(sources: Sources) -> FastAPI:
             Route("/api/v1/sql", routes.sql, methods=["POST"]),
             Route("/api/v1/reprice", routes.reprice, methods=["POST"]),
             snapshot_route(sources.snapshot, sources.caught_up, SCHEMA_VERSION),
+            *control_routes(sources.control, SCHEMA_VERSION),
             *login_routes(logins),
+            *help_routes(),
             *(live_routes(sources.live, sources.gate) if sources.live else ()),
         ],
         middleware=[
@@ -151,6 +157,8 @@ class _Routes:
                     "/api/v1/sql": "POST a read-only statement; ?format=FORMAT",
                     "/api/v1/reprice": "POST to price stored calls again; "
                     "?since=RFC3339&dry_run=true",
+                    "/api/v1/control/budgets": "budgets, and what is used of them",
+                    "/api/v1/control/approvals": "what waits for a person's consent",
                     "/api/v1/snapshots": "POST to take a snapshot; ?run=ID&reason=TEXT",
                 },
             }

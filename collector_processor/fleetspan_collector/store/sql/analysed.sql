@@ -1,4 +1,4 @@
--- What is on record of runs that are analysed again.
+-- What is on record of runs that are analysed again. What control has decided stays.
 -- tokens:  database, runs (a condition on Tenant, Bucket and RunId)
 -- returns: Kind ('finding', 'rollup' or 'analysis'), Tenant, RunId, Key, Hour (Unix seconds),
 --          and of findings: ContentHash, Rank of the severity and FoundAt (Unix milliseconds)
@@ -7,7 +7,7 @@ SELECT 'finding' AS Kind, toString(Tenant) AS Tenant, RunId, FindingId AS Key,
     ContentHash,
     toInt8(Severity) AS Rank, toUnixTimestamp64Milli(FoundAt) AS FoundAt
 FROM @database@.stored_findings FINAL
-WHERE @runs@
+WHERE @runs@ AND Detector != 'control'
 UNION ALL
 SELECT 'rollup', toString(Tenant), RunId, AgentId, toUnixTimestamp(Bucket), 0, 0, 0
 FROM @database@.stored_agent_rollups FINAL

@@ -60,3 +60,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 CREATE OR REPLACE VIEW @database@.deliveries @on_cluster@ AS
 SELECT * FROM @database@.stored_deliveries;
+
+CREATE OR REPLACE VIEW @database@.outcomes @on_cluster@ AS
+SELECT * EXCEPT (Version, IsDeleted)
+FROM @database@.stored_outcomes FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;

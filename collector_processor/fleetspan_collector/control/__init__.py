@@ -1,0 +1,1 @@
+"""Control: what agents may still do, answered while they wait."""
