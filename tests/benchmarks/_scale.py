@@ -28,6 +28,11 @@ class Scale:
         transcript_bytes: Size of the transcripts that are read.
         analysis_spans: Spans that are analysed, for each size of runs.
         live_runs: Loops that are awaited, in each way.
+        coordinator_graphs: Random graphs of each size that are run.
+        coordinator_path_s: How long the critical path of each is, in seconds.
+        routing_times: How often tasks are dealt out anew for cross-validation.
+        routing_draws: Draws of outcomes that are learnt from, of each number.
+        routing_picks: Models that are picked, in each way.
     """
 
     name: str
@@ -47,6 +52,11 @@ class Scale:
     transcript_bytes: int
     analysis_spans: int
     live_runs: int
+    coordinator_graphs: int
+    coordinator_path_s: float
+    routing_times: int
+    routing_draws: int
+    routing_picks: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sizes for a report."""
@@ -71,6 +81,11 @@ FULL: Final = Scale(
     transcript_bytes=1_000_000_000,
     analysis_spans=500_000,
     live_runs=30,
+    coordinator_graphs=3,
+    coordinator_path_s=5.0,
+    routing_times=3,
+    routing_draws=100,
+    routing_picks=3_000,
 )
 QUICK: Final = Scale(
     name="quick",
@@ -90,6 +105,11 @@ QUICK: Final = Scale(
     transcript_bytes=100_000_000,
     analysis_spans=100_000,
     live_runs=15,
+    coordinator_graphs=2,
+    coordinator_path_s=1.0,
+    routing_times=1,
+    routing_draws=20,
+    routing_picks=1_000,
 )
 TINY: Final = Scale(
     name="tiny",
@@ -109,4 +129,9 @@ TINY: Final = Scale(
     transcript_bytes=1_000_000,
     analysis_spans=5_000,
     live_runs=2,
+    coordinator_graphs=1,
+    coordinator_path_s=0.1,
+    routing_times=1,
+    routing_draws=2,
+    routing_picks=100,
 )

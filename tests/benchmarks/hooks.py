@@ -48,7 +48,8 @@ def measure(scale: Scale, folder: Path) -> Result:
         for state, clients in _STATES.items():
             with contextlib.ExitStack() as stack:
                 if "spans" in state:
-                    stack.enter_context(_spans(system.grpc, scale.hooks_rounds))
+                    seconds = scale.hooks_rounds / _ROUNDS_PER_S + 2
+                    stack.enter_context(spans_beside(system.grpc, seconds))
                 found[state] = _post(address, bare, scale.hooks_rounds, clients)
         sent = (scale.hooks_rounds + _WARM_UP) * sum(_STATES.values())
         stored = system.collector.count("claude_hooks")
@@ -111,13 +112,10 @@ def _post(address: str, bare: str, rounds: int, clients: int) -> dict[str, list[
 
 
 @contextlib.contextmanager
-def _spans(grpc: str, rounds: int) -> Generator[None]:
-    """Send 1,000 spans a second for as long as a client takes, and no longer."""
+def spans_beside(grpc: str, seconds: float) -> Generator[None]:
+    """Send 1,000 spans a second for so many seconds, and no longer than a client takes."""
     sender = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.benchmarks.freshness"),
-            *(grpc, str(rounds / _ROUNDS_PER_S + 2)),
-        ],
+        [*(sys.executable, "-m", "tests.benchmarks.freshness"), *(grpc, str(seconds))],
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from tests.benchmarks import _report, _workload, throughput
 from tests.benchmarks.__main__ import PARTS, main
 from tests.benchmarks._scale import TINY
+from tests.benchmarks.panels import panels
 from tests.collector_processor.rotel_agent import rotel_program
 
 
@@ -50,6 +51,7 @@ from tests.collector_processor.rotel_agent import rotel_program
         ),
         ("dialects", ["no spans", "GenAI", "every convention"]),
         ("hooks", ["one client", "eight clients", "beside 1,000 spans/s"]),
+        ("decisions", ["by itself", "beside 1,000 spans/s"]),
         ("sdk", ["opentelemetry", "fleetspan", "fleetspan, spans only"]),
         (
             "live",
@@ -63,6 +65,14 @@ from tests.collector_processor.rotel_agent import rotel_program
             ],
         ),
         ("analysis", [50, 500, 5000]),
+        (
+            "storage",
+            [
+                *("raw spans", "trace index", "evidence", "runs, agents, calls"),
+                *("analyses, findings", "all of ours", "the plain standard table"),
+            ],
+        ),
+        ("panels", sorted(panels())),
         (
             "reads",
             [

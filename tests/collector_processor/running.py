@@ -21,7 +21,7 @@ FREE_PORTS: Final = (
     *("--grpc=127.0.0.1:0", "--http=127.0.0.1:0", "--web=127.0.0.1:0"),
     *("--clickhouse=off", "--jaeger=off"),
 )
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 120.0
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -67,6 +67,19 @@ def test_key_alone_is_what_it_writes(keys: Keys) -> None:
     assert "every port" not in err
 
 
+def test_the_first_key_can_be_made_where_ports_reach_far(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector refuses to start without one, and says to make it: so it can be."""
+    monkeypatch.setenv("FLEETSPAN_WEB", "0.0.0.0:4319")
+    assert _run.run(("config", "show")) == 2
+    code, out, err = keys("add")
+    assert code == 0, err
+    assert out.startswith("fsk_")
+    assert keys("ls")[0] == 0
+    assert _run.run(("config", "show")) == 0
+
+
 def test_list_shows_no_secret(keys: Keys) -> None:
     """What is listed names keys, and cannot be used as one."""
     assert keys("ls") == (0, "", "there are no keys: nobody is asked for one\n")

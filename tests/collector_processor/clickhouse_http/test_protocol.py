@@ -284,6 +284,26 @@ def test_a_client_that_leaves_ends_its_statement(endpoint: Endpoint) -> None:
     assert time.monotonic() - began_s < 15
 
 
+def test_all_places_taken_by_clients_that_leave(endpoint: Endpoint) -> None:
+    """Their statements end although each place has a statement in it; others go on."""
+    mark = f"all leave{time.time_ns()}"
+    query = f"SELECT count() FROM numbers(1000000000000) WHERE NOT ignore('{mark}', sipHash64(number))"
+    headers = {"X-ClickHouse-Key": endpoint.keys["all"]}
+    leaving = []
+    for _ in range(8):
+        connection = http.client.HTTPConnection(
+            endpoint.host, endpoint.port, timeout=60
+        )
+        connection.request("POST", "/?max_threads=1", query.encode(), headers)
+        leaving.append(connection)
+    time.sleep(3)
+    for connection in leaving:
+        connection.close()
+    began_s = time.monotonic()
+    assert endpoint.text("SELECT 1") == "1\n"
+    assert time.monotonic() - began_s < 8
+
+
 def test_many_at_once(endpoint: Endpoint) -> None:
     """More statements than there are places wait for one; nobody gets another's rows."""
     found: dict[int, str] = {}

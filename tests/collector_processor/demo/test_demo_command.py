@@ -23,7 +23,7 @@ from fleetspan_collector.demo._scenarios import (
 pytestmark = pytest.mark.integration
 
 Start = Callable[..., tuple[subprocess.Popen[bytes], dict[str, Any]]]
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 
 
 @pytest.fixture

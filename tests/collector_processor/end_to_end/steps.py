@@ -22,7 +22,7 @@ import prometheus_client
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from fleetspan_collector._signals import Signal, Submission
-from fleetspan_collector.collector import Backstage
+from fleetspan_collector.backstage import Backstage
 from fleetspan_collector.config import Settings
 from tests.collector_processor.fleet import (
     agent,

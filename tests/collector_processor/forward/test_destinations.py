@@ -238,6 +238,31 @@ def large_request(number: int, size_bytes: int) -> bytes:
     return traces([agent(number, 10, padding=text)]).SerializeToString()
 
 
+def test_run_after_run_is_known_in_time(collector: Any) -> None:
+    """Though nobody reads: who gets what is known of runs is waited for.
+
+    Most of them, as a machine may be busy.
+    """
+    with Receiver("grpc") as enriched:
+        running = collector(
+            {"enriched": {"url": enriched.url, "enrich": ["events", "spans"]}}
+        )
+        for number in range(1, 6):
+            run = traces([agent(number, 10), call(number, 11, 10)])
+            running.post("traces", run.SerializeToString())
+            poll(
+                lambda n=number: events(enriched).count("fleetspan.run.summary") >= n,
+                "it is told of",
+            )
+        poll(lambda: enriched.signals.count("traces") == 5, "all are there")
+        known = [
+            b"fleetspan.run.complexity" in body
+            for signal, body in zip(enriched.signals, enriched.taken, strict=True)
+            if signal == "traces"
+        ]
+        assert sum(known) >= 3
+
+
 def test_only_some_tenants(collector: Any, tmp_path: Path) -> None:
     """A destination of one tenant gets nothing of another, events included."""
     data = tmp_path / "data"

@@ -7,13 +7,18 @@ from collections.abc import Generator
 
 import grpc
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
+from fleetspan_collector.control.records import submission_of
 from fleetspan_collector.jaeger import reading
 from fleetspan_collector.jaeger.protos import trace_storage_pb2 as storage
+from fleetspan_routing.control.decision import Chosen, Decision
 from tests.collector_processor.jaeger.building import (
     NOON_NS,
     SECOND_NS,
@@ -73,6 +78,32 @@ def test_a_span_comes_back_whole(serving: Served) -> None:
     """Everything that the store keeps of a span is in the answer, with its type."""
     serving.take(full(1))
     assert plain(serving.client.get_ids(trace_id(1))) == plain([full(1)])
+
+
+def test_what_was_decided_of_a_span_is_among_its_events(serving: Served) -> None:
+    """A model that was changed, with the chances; of no other span."""
+    serving.take(full(0x770), one(0x771))
+    span = span_of(full(0x770))
+    decision = Decision(
+        event="PreToolUse",
+        session_id="s",
+        chosen=Chosen(
+            asked="", model="haiku", reason="as good", propensity=0.9, applied=True
+        ),
+        input={"model": "haiku"},
+    )
+    parent = f"00-{span.trace_id.hex()}-{span.span_id.hex()}-01"
+    told = submission_of(decision, parent, NOON_NS + SECOND_NS).payload
+    serving.store.take(ExportLogsServiceRequest.FromString(told))
+    (message,) = serving.client.get_ids(trace_id(0x770))
+    (back,) = spans_of([message])
+    assert [event.name for event in back.events] == [
+        *("exception", "again", "fleetspan.routing.decision"),
+    ]
+    said = attributes(back.events[-1].attributes)
+    assert said["fleetspan.routing.model"] == "haiku"
+    assert said["fleetspan.control.reason"] == "as good"
+    assert plain(serving.client.get_ids(trace_id(0x771))) == plain([one(0x771)])
 
 
 def test_kinds_and_statuses(serving: Served) -> None:

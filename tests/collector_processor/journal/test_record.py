@@ -181,14 +181,16 @@ def test_missing_bytes_cost_what_they_belong_to(
     end = data.draw(st.integers(start + 1, len(raw)))
     left = raw[:start] + raw[end:]
     rest: list[bytes] = []
-    place = 0
+    place = taken = 0
     for payload, item in zip(payloads, records, strict=True):
         after = place + len(item)
         whole = after <= start or place >= end
-        # What comes after the gap may be, byte for byte, what was lost.
+        # What comes after the gap may be, byte for byte, what was lost; but the same
+        # bytes are not two records.
         if place < start < after:
             whole = left[place:after] == item
-        if not whole and place < end < after and start >= end - place:
+            taken = after if whole else taken
+        if not whole and place < end < after and start - (end - place) >= taken:
             whole = left[start - (end - place) : start + after - end] == item
         if whole:
             rest.append(payload)

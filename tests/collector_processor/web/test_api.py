@@ -13,6 +13,8 @@ async def test_index_names_what_is_there(port: Any) -> None:
     answer = await port.ask("GET", "/")
     assert answer.status == 200
     assert sorted(answer.json["paths"]) == [
+        "/api/v1/control/approvals",
+        "/api/v1/control/budgets",
         "/api/v1/live",
         "/api/v1/openapi.json",
         "/api/v1/reprice",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from tests.collector_processor.claude_code.live.harness import loopback
+from tests.collector_processor.claude_code.live.harness import controlled, loopback
 from tests.collector_processor.claude_code.live.harness.stage import (
     ALLOWED,
     Ended,
@@ -239,6 +239,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage], dict[str, Any]]]] = {
     "resume": resume,
     "under_run": under_run,
     "bare": bare,
+    **controlled.SCENARIOS,
 }
 
 

@@ -134,6 +134,23 @@ def plans(project: str) -> dict[str, Plan]:
             says(bash("sleep 1; echo gamma-step-0")),
             says(text("GAMMA RESULT: background done.")),
         ],
+        # A model that never learns, one that begins five helpers at once, and one that
+        # works on.
+        "SCRIPT-LOOP": [*[says(bash("cat seed.txt"))] * 8, says(text("LOOP DONE."))],
+        "SCRIPT-FAN": [
+            says(
+                *(
+                    agent(f"part {n}", "general-purpose", "SCRIPT-PART one part")
+                    for n in range(5)
+                )
+            ),
+            says(text("FAN DONE.")),
+        ],
+        "SCRIPT-PART": [says(bash("sleep 2; echo part")), says(text("PART DONE."))],
+        "SCRIPT-WORK": [
+            *(says(bash(f"echo step {n}")) for n in range(6)),
+            says(text("WORK DONE.")),
+        ],
         "SCRIPT-FOLLOWUP": [
             says(bash("echo followup")),
             says(text("FOLLOWUP DONE.")),

@@ -1,0 +1,85 @@
+"""The real client asks a real collector what it may do; the provider is scripted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.collector_processor.claude_code.live.playing import missing, play
+
+pytestmark = [
+    pytest.mark.claude_code,
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
+]
+
+
+def test_an_endless_loop_is_stopped_by_its_third_repeat(tmp_path: Path) -> None:
+    """The call is made twice, and from then on answered with the reason."""
+    told = play("loop", tmp_path / "run").document
+    ran = [words for failed, words in told["told"] if not failed]
+    stopped = [words for failed, words in told["told"] if failed]
+    assert len(ran) == 2
+    assert len(stopped) == 6
+    assert all("the answer was the same each time" in words for words in stopped)
+    assert told["hooks"]["PostToolUse"] == 2
+    assert told["client"]["results"][-1]["result"] == "LOOP DONE."
+    (finding,) = told["findings"]
+    assert "6 times" in finding["What"]
+    assert len(finding["ToolCallIds"]) == 8
+
+
+def test_a_fan_out_is_stopped_at_its_limit(tmp_path: Path) -> None:
+    """Of five sub-agents that are begun at once two are let work."""
+    told = play("fan", tmp_path / "run").document
+    stopped = [words for failed, words in told["told"] if failed]
+    assert len(stopped) == 3
+    assert all("No further sub-agent" in words for words in stopped)
+    assert told["hooks"]["SubagentStart"] == 2
+    assert told["client"]["code"] == 0
+
+
+@pytest.mark.parametrize(("budget", "allowed"), [("calls", 2), ("usd", 0)])
+def test_a_spent_budget_stops_the_next_call(
+    tmp_path: Path, budget: str, allowed: int
+) -> None:
+    """Of calls the third; of money the first, since its model call is paid already."""
+    told = play(f"spent_{budget}", tmp_path / "run").document
+    ran = [words for failed, words in told["told"] if not failed]
+    stopped = [words for failed, words in told["told"] if failed]
+    assert len(ran) == allowed
+    assert len(stopped) == 6 - allowed
+    assert all("Stopped by the budget 'one session'" in words for words in stopped)
+
+
+def test_without_a_collector_it_goes_on_when_that_is_laid_down(tmp_path: Path) -> None:
+    """Nothing is stopped, and the client complains of nothing."""
+    told = play("dead_allow", tmp_path / "run").document
+    assert [failed for failed, _ in told["told"]] == [False] * 6
+    assert told["client"]["results"][-1]["result"] == "WORK DONE."
+
+
+def test_without_a_collector_it_stops_when_that_is_laid_down(tmp_path: Path) -> None:
+    """Not even the prompt reaches the model."""
+    told = play("dead_deny", tmp_path / "run").document
+    assert told["answers"] == 0
+    assert told["told"] == []
+
+
+@pytest.mark.parametrize("mode", ["on", "dry"])
+def test_the_model_of_a_sub_agent_is_chosen(tmp_path: Path, mode: str) -> None:
+    """What the tiers say is what it runs on, and recorded; in a dry run only recorded."""
+    told = play(f"routed_{mode}", tmp_path / "run").document
+    assert told["models"]
+    assert all(("haiku" in model) is (mode == "on") for model in told["models"])
+    chosen = [
+        each["LogAttributes"]
+        for each in told["decisions"]
+        if "fleetspan.routing.model" in each["LogAttributes"]
+    ]
+    assert len(chosen) == 2
+    for each in chosen:
+        assert each["fleetspan.routing.model"] == "haiku"
+        assert each["fleetspan.routing.applied"] == str(mode == "on").lower()
