@@ -43,7 +43,8 @@ def cancelled_at(seconds: float, workflow: Workflow, times: int = 1) -> float:
         return loop.time()
 
     over = virtual_time.run(main())
-    assert set(threading.enumerate()) == before
+    # Threads of others may have ended meanwhile.
+    assert set(threading.enumerate()) <= before
     return over
 
 
@@ -166,7 +167,7 @@ class TestThreads:
         before = set(threading.enumerate())
         step = Step(name="plain", phase=Phase.BUILD, handler=handler, **options)
         result = virtual_time.run(Workflow(name="test", steps=[step]).run())
-        assert set(threading.enumerate()) == before
+        assert set(threading.enumerate()) <= before
         return result.steps["plain"]
 
     def test_it_runs_beside_the_event_loop_and_in_its_context(self) -> None:

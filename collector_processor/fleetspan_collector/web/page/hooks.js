@@ -28,6 +28,21 @@ export function useDocument(path, parameters = {}) {
   return { ...state, refresh };
 }
 
+const RECENT_MS = 60000;
+const MOST_RECENT = 20000;
+
+/** Keep what came in the last minute: a document that is read may be older than that. */
+export function useRecent(stream) {
+  const kept = useRef([]);
+  useEffect(() => stream.listen((events) => {
+    const now = performance.now();
+    for (const event of events) kept.current.push({ at: now, event });
+    const old = kept.current.findIndex(({ at }) => at > now - RECENT_MS);
+    kept.current.splice(0, Math.max(old, kept.current.length - MOST_RECENT));
+  }), [stream]);
+  return useCallback(() => kept.current.map(({ event }) => event), []);
+}
+
 /** Call something for events, at most every so many milliseconds. */
 export function useDebounced(stream, matches, act, everyMs = 1000) {
   const latest = useRef(act);

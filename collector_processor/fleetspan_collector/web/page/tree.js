@@ -83,11 +83,24 @@ export class Tree {
     return first;
   }
 
+  /** Where what an event is about stands, if it is known. */
+  known(event) {
+    return this.bySpan.get(event.span_id) ?? (event.thing_id ? this.byId.get(event.thing_id) : undefined);
+  }
+
+  /** Take events that the document may hold already: only what it lacks. */
+  catchUp(events) {
+    for (const event of events) {
+      const known = this.known(event);
+      if (known === undefined || this.length[known] === null) this.take(event);
+    }
+  }
+
   /** Take a live event; tells whether it changed anything. */
   take(event) {
     if (event.kind !== "span" && event.kind !== "start") return false;
-    if (event.kind === "start") this.runs = true;
-    const known = this.bySpan.get(event.span_id) ?? (event.thing_id ? this.byId.get(event.thing_id) : undefined);
+    const known = this.known(event);
+    if (event.kind === "start" && known === undefined) this.runs = true;
     const start = Number(BigInt(event.start_ns ?? 0) - this.originNs) / 1e9;
     const length = event.end_ns ? Number(BigInt(event.end_ns) - BigInt(event.start_ns)) / 1e9 : null;
     if (known !== undefined) {

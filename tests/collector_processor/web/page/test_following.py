@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from tests.collector_processor.chromium import Window, needs_chromium
 from tests.collector_processor.running import Collector, environment
@@ -122,6 +122,47 @@ def test_an_agent_is_followed_from_its_start_to_its_end(
             "main .head .status:has-text('ok'), main .head [data-status=ok]"
         )
         assert page.locator("main .bar[data-open=yes]").count() == 0
+    finally:
+        agent.process.kill()
+        agent.process.communicate()
+    window.check()
+    window.close()
+
+
+def test_a_document_that_is_behind_takes_nothing_away(
+    browser: Browser, collector: Collector
+) -> None:
+    """What was seen live stays when the timeline read anew does not have it yet."""
+    window = Window(browser, collector.endpoint("web"))
+    page = window.open("/")
+    agent = Agent(f"http://{collector.endpoint('otlp_http')}")
+    old: list[str] = []
+    read_again = 0
+
+    def answer_late(route: Route) -> None:
+        nonlocal read_again
+        if old:
+            read_again += 1
+        else:
+            old.append(route.fetch().text())
+        route.fulfill(body=old[0], content_type="application/json")
+
+    page.route("**/timeline?*", answer_late)
+    try:
+        agent.reaches("lead works")
+        page.click("a.worker:has-text('lead')")
+        page.wait_for_selector(f"{bar(page, 'lead')} .bar[data-open=yes]")
+        agent.go_on()
+        agent.reaches("lead asks")
+        agent.go_on()
+        agent.reaches("scout works")
+        page.wait_for_selector(f"{bar(page, 'scout')} .bar[data-open=yes]")
+        page.wait_for_selector("main .line[data-kind=llm] .bar[data-ended=yes]")
+        seen = read_again
+        while read_again < seen + 1:
+            page.wait_for_timeout(50)
+            assert page.locator(bar(page, "scout")).get_attribute("aria-level") == "2"
+        assert page.locator("main .line").count() == 3
     finally:
         agent.process.kill()
         agent.process.communicate()

@@ -3,7 +3,7 @@
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "/static/vendor/htm-preact.js";
 import { ask, part } from "/static/api.js";
 import { amount, clock, duration, money, tokensOf } from "/static/format.js";
-import { useDebounced, useDocument } from "/static/hooks.js";
+import { useDebounced, useDocument, useRecent } from "/static/hooks.js";
 import { Empty, Severity, Status, Trouble, When } from "/static/parts.js";
 import { setQuery } from "/static/route.js";
 import { Tree } from "/static/tree.js";
@@ -16,11 +16,18 @@ export function RunView({ id, query, stream }) {
   const timeline = useDocument(`${path}/timeline`, { limit: LIMIT });
   const findings = useDocument(`${path}/findings`);
   const [live, setLive] = useState(0);
-  const tree = useMemo(() => (timeline.document ? new Tree(timeline.document) : null), [timeline.document]);
-  const current = useRef(tree);
-  current.current = tree;
+  const recent = useRecent(stream);
   const run = timeline.document?.run;
   const isOurs = useCallback((event) => run && (event.group === run.group_key || event.run_id === run.run_id), [run]);
+  const tree = useMemo(() => {
+    if (!timeline.document) return null;
+    const made = new Tree(timeline.document);
+    // What was stored a moment ago came live while this document was on its way.
+    made.catchUp(recent().filter(isOurs));
+    return made;
+  }, [timeline.document]);
+  const current = useRef(tree);
+  current.current = tree;
   useEffect(() => stream.listen((events) => {
     const known = current.current;
     if (!known) return;
