@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -24,5 +25,10 @@ class TextRule(Protocol):
     def reason(self) -> str:
         """Why, or why not."""
 
-    def spares(self, text: str) -> bool:
-        """Return whether the weak model may have a task."""
+    def spares(self, text: str, marks: Sequence[str] = ()) -> bool:
+        """Return whether the weak model may have a task.
+
+        Args:
+            text: What it says.
+            marks: What it is of, as `outcomes.Task.marks` returns it.
+        """

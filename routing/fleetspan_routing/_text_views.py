@@ -1,13 +1,15 @@
-"""Texts as numbers, in three views; needs numpy.
+"""Texts as numbers, in four views; needs numpy.
 
 ::
 
     words       hashed words and pairs of words, as they come
     grams       hashed runs of two to four characters: parts of words, numbers, code
     manner      a dozen measures, and how often each ASCII character comes: how it is written
+    marks       hashed names of what the task is of: an agent's role, tools, a repository
 
 Words say what a task is about, grams the same where words are few, and the manner what kind
-of text it is. All of it is counts that grow no faster than their logarithm.
+of text it is; marks say what no text does. All of it is counts that grow no faster than
+their logarithm.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ BUCKETS: Final = 1 << 18
 """Words and pairs of words are told apart so far; those that meet share a weight."""
 GRAMS: Final = 1 << 16
 """Likewise for runs of characters."""
+MARKS: Final = 1 << 12
+"""And for marks."""
 MEASURES: Final = 12
 CHARACTERS: Final = 128
 _MOST_WORDS: Final = 2_000
@@ -79,19 +83,21 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """Texts in three views.
+    """Texts in four views.
 
     Attributes:
         words: Counts of words and pairs, below `BUCKETS`.
         grams: Counts of runs of characters, below `GRAMS`.
         measures: One row of measures per text, shape ``(texts, 12)``.
         characters: How often each ASCII character comes, shape ``(texts, 128)``.
+        marks: What each is of, below `MARKS`.
     """
 
     words: Rows
     grams: Rows
     measures: Floats
     characters: Floats
+    marks: Rows
 
     def __len__(self) -> int:
         return len(self.words)
@@ -103,11 +109,18 @@ class Texts:
             grams=self.grams.some(rows),
             measures=self.measures[rows],
             characters=self.characters[rows],
+            marks=self.marks.some(rows),
         )
 
 
-def read(texts: Sequence[str]) -> Texts:
-    """Turn texts into counts and measures."""
+def read(texts: Sequence[str], marks: Sequence[Sequence[str]] | None = None) -> Texts:
+    """Turn texts into counts and measures.
+
+    Args:
+        texts: What tasks say.
+        marks: Names of what each is of; none unless given.
+    """
+    told = marks or [()] * len(texts)
     characters = np.zeros((len(texts), CHARACTERS))
     measures = np.zeros((len(texts), MEASURES))
     words, grams = [], []
@@ -124,6 +137,7 @@ def read(texts: Sequence[str]) -> Texts:
         grams=_counted(grams),
         measures=measures,
         characters=np.log1p(characters),
+        marks=_counted([_hashed_marks(names) for names in told]),
     )
 
 
@@ -162,6 +176,10 @@ def _words(text: str) -> npt.NDArray[np.int32]:
 def _place(word: str) -> int:
     # Not hash(): it differs from process to process.
     return zlib.crc32(word.encode("utf-8", "surrogatepass")) % BUCKETS
+
+
+def _hashed_marks(names: Sequence[str]) -> npt.NDArray[np.int32]:
+    return np.sort(np.array([_place(name) % MARKS for name in names], np.int32))
 
 
 def _grams(text: str) -> npt.NDArray[np.int32]:

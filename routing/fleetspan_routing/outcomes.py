@@ -58,6 +58,12 @@ class Task:
         for length in range(len(parts) + 1):
             yield parts[:length]
 
+    def marks(self) -> tuple[str, ...]:
+        """Return what it is of within its workload, for `text_guard.Seen.marks`."""
+        names = ("role", "tools", "repository")
+        found = ((name, getattr(self, name)) for name in names)
+        return tuple(f"{name} {value}" for name, value in found if value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

@@ -295,7 +295,7 @@ class Router:
         weak, most = costs.get(rule.weak), costs[best]
         if weak is None or most is None or weak >= most:
             return best, f"{reason}; its text is not asked: {rule.weak} is not cheaper"
-        if not rule.spares(text):
+        if not rule.spares(text, task.marks()):
             return (
                 best,
                 f"{reason}, and its text does not say that {rule.weak} would do",

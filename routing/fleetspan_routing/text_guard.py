@@ -52,6 +52,7 @@ class Seen:
 
     Attributes:
         text: What it says.
+        marks: What it is of, as `outcomes.Task.marks` returns it.
         strong: Whether the strong model had it.
         quality: How good the result is, 0 to 1.
         propensity: With which chance the strong model would have had it, of the two;
@@ -62,6 +63,7 @@ class Seen:
     strong: bool
     quality: float
     propensity: float | None = None
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +94,15 @@ class Verdict:
     _model: TextModel | None = None
     _below: float = -math.inf
 
-    def spares(self, text: str) -> bool:
-        """Return whether the weak model may have a task, by its text."""
-        return bool(self.may and self.spared(read([text]))[0])
+    def spares(self, text: str, marks: Sequence[str] = ()) -> bool:
+        """Return whether the weak model may have a task, by its text and marks."""
+        return bool(self.may and self.spared(read([text], [marks]))[0])
 
     def spared(self, texts: Texts) -> npt.NDArray[np.bool_]:
         """Return the same for many texts."""
         if not self.may or self._model is None:
             return np.zeros(len(texts), np.bool_)
-        return np.asarray(self._model.scores(texts) <= self._below)
+        return np.asarray(_better(self._model, texts) <= self._below)
 
 
 def judge(
@@ -136,8 +138,11 @@ def judge(
     effects = _Effects(seen)
     if effects.number < least / 2:
         return no(f"{effects.number} different texts, of {least / 2:.0f} needed")
-    if not effects.possible:
-        return no("it was never a matter of chance which model had a task")
+    if effects.least < _LEAST_OF_EACH:
+        return no(
+            f"which model had it was a matter of chance for {effects.least} texts of one, "
+            f"of {_LEAST_OF_EACH} needed"
+        )
     parts = np.random.default_rng(seed).permutation(effects.number) % _FOLDS
     scores, ranks = effects.held_out(parts)
     found = None
@@ -154,7 +159,7 @@ def judge(
         )
     share, (gain, gain_at_least, kept) = found
     model = effects.fit(np.arange(effects.number))
-    own = model.scores(effects.texts)
+    own = _better(model, effects.texts)
     return Verdict(
         weak=weak,
         strong=strong,
@@ -178,12 +183,12 @@ class _Effects:
     """What the strong model does better, text by text, as far as outcomes tell."""
 
     def __init__(self, seen: Sequence[Seen]) -> None:
-        numbers: dict[str, int] = {}
+        numbers: dict[tuple[str, tuple[str, ...]], int] = {}
         self.text_of = np.array(
-            [numbers.setdefault(s.text, len(numbers)) for s in seen]
+            [numbers.setdefault((s.text, s.marks), len(numbers)) for s in seen]
         )
         self.number = len(numbers)
-        self.texts: Texts = read(list(numbers))
+        self.texts: Texts = read(*zip(*numbers, strict=True))
         strong = np.array([float(each.strong) for each in seen])
         quality = np.array([each.quality for each in seen])
         mean = float(strong.mean())
@@ -191,14 +196,18 @@ class _Effects:
             [mean if s.propensity is None else s.propensity for s in seen], np.float64
         )
         by_chance = (chance > 0) & (chance < 1)
-        self.possible = bool(by_chance.sum() >= 2 * _LEAST_OF_EACH)
-        if not self.possible:
-            return
         # What had no chance tells nothing of the difference: left out, as a whole.
         self.text_of, strong = self.text_of[by_chance], strong[by_chance]
         quality, chance = quality[by_chance], chance[by_chance]
+        # What a fit is taught: what became of each text with the weak and the strong one.
+        had = np.stack([1 - strong, strong], axis=1)
+        self.had = self._by_text(had)
+        self.taught = self._by_text(had * quality[:, None]) / np.maximum(self.had, 1)
+        self.least = int((self.had > 0).sum(axis=0).min())
+        if self.least < _LEAST_OF_EACH:
+            return
         means = [
-            float(np.average(quality, weights=part / odds)) if part.any() else 0.5
+            float(np.average(quality, weights=part / odds))
             for part, odds in ((1 - strong, 1 - chance), (strong, chance))
         ]
         own = np.where(strong > 0, means[1], means[0])
@@ -214,23 +223,17 @@ class _Effects:
         # Doubly robust: the difference of means, corrected by what each outcome adds.
         self.effect = by_text(means[1] - means[0] + weight * (quality - own))
         self.strong = by_text(means[1] + strong / chance * (quality - own))
-        # What a fit is taught: less noisy than the effect where chances are uneven.
-        middle = chance * means[0] + (1 - chance) * means[1]
-        apart = strong - chance
-        self.precision = by_text(apart**2)
-        self.taught = by_text(apart * (quality - middle)) / np.maximum(
-            self.precision, 1e-12
-        )
+
+    def _by_text(self, values: Floats) -> Floats:
+        """Add up what outcomes have, text by text and column by column."""
+        added = np.zeros((self.number, values.shape[1]))
+        np.add.at(added, self.text_of, values)
+        return added
 
     def fit(self, some: Ints) -> TextModel:
         """Fit a model to some texts."""
         some = some[self.there[some]]
-        return fit(
-            self.texts.some(some),
-            self.taught[some],
-            counts=self.counts[some] * self.precision[some],
-            calibrated=False,
-        )
+        return fit(self.texts.some(some), self.taught[some], counts=self.had[some])
 
     def held_out(self, parts: Ints) -> tuple[Floats, Floats]:
         """Return each text's score by a fit to the other parts, and its place in its own.
@@ -243,7 +246,7 @@ class _Effects:
                 np.flatnonzero(parts != part),
                 np.flatnonzero(parts == part),
             )
-            scores[outside] = self.fit(inside).scores(self.texts.some(outside))
+            scores[outside] = _better(self.fit(inside), self.texts.some(outside))
             order = np.argsort(
                 np.argsort(scores[outside], kind="stable"), kind="stable"
             )
@@ -262,6 +265,12 @@ class _Effects:
         spare = (1 - target) * self.strong[where] - spared[where] * effect
         kept = target + _at_least(spare, counts)[1] / max(strong, 1e-9)
         return gain, least, kept
+
+
+def _better(model: TextModel, texts: Texts) -> Floats:
+    """By how much likelier the strong model is to do each task than the weak one."""
+    weak, strong = model.likely(texts).T
+    return np.asarray(strong - weak)
 
 
 def _at_least(values: Floats, counts: Floats) -> tuple[float, float]:

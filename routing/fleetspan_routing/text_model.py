@@ -1,21 +1,22 @@
-"""What a text foretells, by ridge regression on three views of it; needs numpy.
+"""With which chance each model does a task, by its text; needs numpy.
 
-The words and pairs of words, and the runs of characters, each weighted by how rare they are
-(TF-IDF) and of length 1, weigh as they come; by its manner (a dozen measures, and how often
-each character comes) a text is told by how like it is to some of those that were fitted to,
-so that what is foretold may bend. Each view has a fixed share of the whole. What is foretold
-is any number: how well a model does, or by how much a strong one does better, which is what
-routing asks and is foretold better at once than as a difference of two. It is held far back:
-outcomes are mostly noise. It is worth something on questions, little on agents' work, and
-nothing on fewer than a few hundred outcomes (see the README): `fleetspan_routing.router` uses
-it only where `text_guard` has shown that.
+Logistic regression, one for each model, on four views of the text. The words and pairs of
+words, and the runs of characters, each weighted by how rare they are (TF-IDF) and of
+length 1, weigh as they come; by its manner (a dozen measures, and how often each character
+comes) a text is told by how like it is to some of those that were fitted to, so that what
+is foretold may bend; and what the task is of (a role, tools, a repository) adds what is
+known of such tasks, whatever they say. Each view has a fixed share of the whole, and all of
+it is held far back: outcomes are mostly noise. It is worth something on questions, little on
+agents' work, and nothing on fewer than a few hundred outcomes (see the README):
+`fleetspan_routing.router` uses it only where `text_guard` has shown that.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from fleetspan_routing._text_views import (
     BUCKETS,
     GRAMS,
+    MARKS,
     MEASURES,
     Floats,
     Rows,
@@ -30,19 +32,21 @@ from fleetspan_routing._text_views import (
     read,
 )
 
-__all__ = ["BUCKETS", "TextModel", "Texts", "fit", "isotonic", "read"]
+__all__ = ["BUCKETS", "TextModel", "Texts", "fit", "read"]
 
-_PENALTY: Final = 5.0
-"""Weights are held back as if so many more texts spoke for none.
-
-From 3 to 30 the order of texts hardly changes.
-"""
+_PENALTY: Final = 1.0
+"""How far weights are held back; a quarter of it is worth one outcome that is a toss-up."""
 _OF_WORDS: Final = 0.6
 """The share of words, of 1."""
 _OF_GRAMS: Final = 0.2
 _OF_MANNER: Final = 0.2
+_OF_MARKS: Final = 0.5
+"""Beside these: tasks without marks are foretold as if there were none."""
+_ROUNDS: Final = 8
 _STEPS: Final = 25
-_FOLDS: Final = 5
+_FARTHEST: Final = 4.0
+"""By so much a round may move what is foretold, in log odds."""
+_LEAST_OUTCOMES: Final = 8
 _LEAST_TEXTS: Final = 2
 _LIKENESSES: Final = 300
 """To so many texts the manner of one is compared."""
@@ -55,27 +59,27 @@ _TINY: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
-    """Weights of a view, one per bucket; 0 where fewer than two texts had it.
+    """Weights of a view, one per bucket and model; 0 where fewer than two texts had it.
 
     Attributes:
-        rarity: The rarer, the more.
-        weights: What each adds.
+        rarity: The rarer, the more, shape ``(buckets,)``.
+        weights: What each adds, shape ``(buckets, models)``.
     """
 
     rarity: npt.NDArray[np.float32]
     weights: npt.NDArray[np.float32]
 
     def scores(self, rows: Rows) -> Floats:
-        """Return what each row adds up to, by its length."""
+        """Return what each row adds up to by its length, shape ``(rows, models)``."""
         values = rows.values * self.rarity[rows.columns]
         weights = self.weights[rows.columns]
         if len(rows) == 1:  # A pick has one text, and should not wait for the rest.
             size = max(math.sqrt(values @ values), _TINY)
-            return np.array([values @ weights / size], np.float64)
+            return np.asarray((values @ weights / size)[None], np.float64)
         where = rows.rows
-        added = np.bincount(where, values * weights, len(rows))
         length = np.sqrt(np.bincount(where, values * values, len(rows)))
-        return np.asarray(added / np.maximum(length, _TINY))
+        added = [np.bincount(where, values * each, len(rows)) for each in weights.T]
+        return np.asarray(np.stack(added, axis=1) / np.maximum(length, _TINY)[:, None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,103 +137,73 @@ def _told(texts: Texts) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextModel:
-    """Foretells a number.
+    """Foretells with which chance each model does a task.
 
     Attributes:
         words: Weights of words and pairs.
         grams: Of runs of characters.
+        marks: Of what a task is of.
         manner: How a text is written.
-        of_manner: What each likeness adds.
-        bias: What is added.
-        steps: Scores from which each of `shares` holds, ascending.
-        shares: Calibrated numbers.
+        of_manner: What each likeness adds, shape ``(likenesses, models)``.
+        bias: What is added for each model.
     """
 
     words: Weighed
     grams: Weighed
+    marks: Weighed
     manner: Manner
     of_manner: Floats
-    bias: float
-    steps: Floats
-    shares: Floats
-
-    def scores(self, texts: Texts) -> Floats:
-        """Return numbers before calibration, one per text."""
-        by_manner = self.manner.likeness(texts) @ self.of_manner
-        by_words = self.words.scores(texts.words) + self.grams.scores(texts.grams)
-        return np.asarray(by_words + by_manner + self.bias)
+    bias: Floats
 
     def likely(self, texts: Texts) -> Floats:
-        """Return calibrated numbers, one per text."""
-        found = np.searchsorted(self.steps, self.scores(texts), side="right") - 1
-        return np.asarray(self.shares[np.maximum(found, 0)])
+        """Return the chances, shape ``(texts, models)``."""
+        by_manner = self.manner.likeness(texts) @ self.of_manner
+        by_words = self.words.scores(texts.words) + self.grams.scores(texts.grams)
+        by_marks = self.marks.scores(texts.marks)
+        return _chance(by_words + by_marks + by_manner + self.bias)
 
 
 def fit(
-    texts: Texts,
-    good: Floats,
-    *,
-    counts: Floats | None = None,
-    calibrated: bool = True,
-    seed: int = 0,
+    texts: Texts, good: Floats, *, counts: Floats | None = None, seed: int = 0
 ) -> TextModel:
     """Fit a model to outcomes.
 
     Args:
         texts: Of tasks, as `read` returns them.
-        good: What is to be foretold of each.
-        counts: How much each counts; the same unless given.
-        calibrated: Whether `TextModel.likely` is to be used, which takes five more fits.
-        seed: Of how tasks are dealt out.
+        good: What became of each with each model, 0 to 1, shape ``(texts, models)``.
+        counts: How many outcomes each stands for, likewise, and 0 where there is none;
+            1 unless given.
+        seed: Of the texts to which manners are compared.
 
     Raises:
-        ValueError: When there are not as many outcomes as texts, or fewer than 8.
+        ValueError: When there are not as many outcomes as texts, or fewer than 8, or none
+            of a model.
     """
-    if len(texts) != len(good) or len(good) < 8:
+    counts = np.ones(good.shape) if counts is None else counts
+    if len(texts) != len(good) or len(good) < _LEAST_OUTCOMES:
         raise ValueError(f"{len(good)} outcomes of {len(texts)} texts cannot be fitted")
-    weight = np.ones(len(good)) if counts is None else counts / counts.mean()
-    chance = np.random.default_rng(seed)
-    whole = _fitted(texts, good, weight, chance)
-    if not calibrated:
-        return whole
-    # Each task is scored by a fit that has not seen it, nearly as large as the whole one.
-    folds = chance.permutation(len(good)) % _FOLDS
-    scores = np.zeros(len(good))
-    for fold in range(_FOLDS):
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        some = texts.some(inside)
-        part = _fitted(some, good[inside], weight[inside], chance)
-        scores[outside] = part.scores(texts.some(outside))
-    steps, shares = isotonic(scores, good)
-    return replace(whole, steps=steps, shares=shares)
-
-
-def _fitted(
-    texts: Texts,
-    good: Floats,
-    weight: Floats,
-    chance: np.random.Generator,
-) -> TextModel:
+    if not counts.any(axis=0).all():
+        raise ValueError("a model without any outcome cannot be fitted")
     words = _View(texts.words, BUCKETS, _OF_WORDS)
     grams = _View(texts.grams, GRAMS, _OF_GRAMS)
-    manner = Manner.of(texts, chance)
+    marks = _View(texts.marks, MARKS, _OF_MARKS)
+    manner = Manner.of(texts, np.random.default_rng(seed))
     plain = manner.plain()
     likeness = manner.likeness(texts) @ plain
     middle = likeness.mean(axis=0)
     apart = likeness - middle
     size = math.sqrt(_OF_MANNER / max(float((apart**2).sum(axis=1).mean()), _TINY))
-    bias = float((weight * good).sum() / weight.sum())
-    table = _Table((words, grams), apart * size, weight)
-    at = table.solve(good - bias)
-    second, third = len(words.used), len(words.used) + len(grams.used)
+    table = _Table((words, grams, marks), apart * size)
+    solved = [table.solve(*each) for each in zip(good.T, counts.T, strict=True)]
+    of_words, of_grams, of_marks, of_manner, bias = zip(*solved, strict=True)
+    likenesses = np.stack(of_manner, axis=1) * size
     return TextModel(
-        words=words.weighed(at[:second]),
-        grams=grams.weighed(at[second:third]),
+        words=words.weighed(of_words),
+        grams=grams.weighed(of_grams),
+        marks=marks.weighed(of_marks),
         manner=manner,
-        of_manner=plain @ at[third:] * size,
-        bias=bias - float(middle @ at[third:]) * size,
-        steps=np.array([-math.inf]),
-        shares=np.array([bias]),
+        of_manner=plain @ likenesses,
+        bias=np.concatenate(bias) - middle @ likenesses,
     )
 
 
@@ -252,33 +226,52 @@ class _View:
         length = np.sqrt(np.bincount(self.rows, values * values, len(rows)))
         self.values = self.share * values / np.maximum(length, _TINY)[self.rows]
 
-    def weighed(self, at: Floats) -> Weighed:
-        weights = np.zeros(self.width, np.float32)
-        weights[self.used] = at * self.share
+    def weighed(self, at: Sequence[Floats]) -> Weighed:
+        weights = np.zeros((self.width, len(at)), np.float32)
+        weights[self.used] = np.stack(at, axis=1) * self.share
         return Weighed(rarity=self.rarity, weights=weights)
 
 
 class _Table:
-    """Weighted rows of views, beside numbers of each row."""
+    """Rows of views, beside numbers of each row, and 1 for what all have in common."""
 
-    def __init__(
-        self, views: tuple[_View, ...], numbers: Floats, weight: Floats
-    ) -> None:
-        self.views, self.numbers, self.weight = views, numbers, weight
-        widths = [len(view.used) for view in views]
+    def __init__(self, views: Sequence[_View], numbers: Floats) -> None:
+        self.views, self.numbers = views, numbers
+        widths = [*(len(view.used) for view in views), numbers.shape[1], 1]
         self.ends = np.cumsum(widths)
-        self.width = int(self.ends[-1]) + numbers.shape[1]
+        self.penalty = np.full(self.ends[-1], _PENALTY)
+        self.penalty[-1] = 0.0
 
-    def solve(self, apart: Floats) -> Floats:
-        """Return the weights of ridge regression, by conjugate gradients."""
-        at = np.zeros(self.width)
-        left = way = self._turned(self.weight * apart)
+    def solve(self, good: Floats, counts: Floats) -> list[Floats]:
+        """Return each part's weights of logistic regression, by Newton's method."""
+        at = np.zeros(self.ends[-1])
+        share = float(np.clip(np.average(good, weights=counts), 0.01, 0.99))
+        at[-1] = math.log(share / (1 - share))
+        found = self._found(at)
+        enough = 0.0
+        for _ in range(_ROUNDS):
+            chance = _chance(found)
+            slope = self._turned(counts * (good - chance)) - self.penalty * at
+            size = float(slope @ slope)
+            enough = enough or 1e-6 * size
+            if size <= enough:
+                break
+            step = self._step(slope, counts * chance * (1 - chance))
+            moved = self._found(step)
+            short = min(1.0, _FARTHEST / max(float(np.abs(moved).max()), _TINY))
+            at, found = at + short * step, found + short * moved
+        return np.split(at, self.ends[:-1])
+
+    def _step(self, slope: Floats, weight: Floats) -> Floats:
+        """Return about where the slope would be level, by conjugate gradients."""
+        at = np.zeros(self.ends[-1])
+        left = way = slope
         size = float(left @ left)
-        enough = 1e-8 * size
+        enough = 1e-2 * size
         for _ in range(_STEPS):
             if size <= enough:
                 break
-            curved = self._turned(self.weight * self._found(way)) + _PENALTY * way
+            curved = self._turned(weight * self._found(way)) + self.penalty * way
             step = size / float(way @ curved)
             at = at + step * way
             left = left - step * curved
@@ -287,11 +280,11 @@ class _Table:
         return at
 
     def _found(self, at: Floats) -> Floats:
-        *parts, rest = np.split(at, self.ends)
-        found = self.numbers @ rest
+        *parts, numbers, common = np.split(at, self.ends[:-1])
+        found = self.numbers @ numbers + common
         for view, part in zip(self.views, parts, strict=True):
             each = view.values * part[view.columns]
-            found += np.bincount(view.rows, each, len(self.weight))
+            found += np.bincount(view.rows, each, len(found))
         return found
 
     def _turned(self, each: Floats) -> Floats:
@@ -299,26 +292,9 @@ class _Table:
             np.bincount(v.columns, v.values * each[v.rows], len(v.used))
             for v in self.views
         ]
-        return np.concatenate([*parts, self.numbers.T @ each])
+        return np.concatenate([*parts, self.numbers.T @ each, [each.sum()]])
 
 
-def isotonic(scores: Floats, good: Floats) -> tuple[Floats, Floats]:
-    """Return the ascending steps that fit outcomes best (pool adjacent violators).
-
-    Args:
-        scores: One per task, any scale.
-        good: What became of it.
-
-    Returns:
-        Scores from which on each share holds, and the shares, both ascending.
-    """
-    order = np.argsort(scores, kind="stable")
-    blocks: list[list[Any]] = []
-    for place in order:
-        blocks.append([float(scores[place]), float(good[place]), 1.0])
-        while len(blocks) > 1 and blocks[-2][1] >= blocks[-1][1]:
-            _, share, count = blocks.pop()
-            last = blocks[-1]
-            last[1] = (last[1] * last[2] + share * count) / (last[2] + count)
-            last[2] += count
-    return np.array([b[0] for b in blocks]), np.array([b[1] for b in blocks])
+def _chance(odds: Floats) -> Floats:
+    """Return chances of log odds; without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * odds)))

@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fleetspan_routing.outcomes import Task
 from tests.benchmarks import _public_tasks as public
 
 Floats = npt.NDArray[np.float64]
@@ -42,7 +43,7 @@ class Arm:
         strong: Whether the strong one did.
         weak_usd: What it cost the weak one.
         strong_usd: Likewise.
-        repositories: Which each task is about; empty where there are none.
+        places: The repository or subject of each task; empty where there are none.
     """
 
     name: str
@@ -52,7 +53,14 @@ class Arm:
     strong: Floats
     weak_usd: Floats
     strong_usd: Floats
-    repositories: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> tuple[tuple[str, ...], ...]:
+        """The same, as a router is told them."""
+        if not self.places:
+            return ((),) * len(self.texts)
+        return tuple(Task(repository=place).marks() for place in self.places)
 
 
 def arms(data: Path) -> Iterator[Arm | str]:
@@ -77,10 +85,12 @@ def _of_questions(name: str, about: str, paths: list[Path]) -> Arm:
         if known.is_file():
             with known.open(encoding="utf-8") as lines:
                 left_out |= {json.loads(line)["eval_prompt"] for line in lines}
-    rows = []
+    rows, places = [], []
     for path in paths:
         with path.open(encoding="utf-8", newline="") as file:
-            rows += [r for r in csv.DictReader(file) if r["prompt"] not in left_out]
+            kept = [r for r in csv.DictReader(file) if r["prompt"] not in left_out]
+        rows += kept
+        places += [path.stem] * len(kept)
     number = len(rows)
     return Arm(
         name=name,
@@ -90,6 +100,7 @@ def _of_questions(name: str, about: str, paths: list[Path]) -> Arm:
         strong=np.array([float(row[_GPT4] == "True") for row in rows]),
         weak_usd=np.ones(number),
         strong_usd=np.full(number, _GPT4_TIMES),
+        places=tuple(places) if len(paths) > 1 else (),
     )
 
 
@@ -132,10 +143,10 @@ def _arm(
     return Arm(
         name=name,
         about=about,
-        texts=tuple(f"{task.split('__')[0]} {texts[task][0]}" for task in tasks),
+        texts=tuple(texts[task][0] for task in tasks),
         weak=np.array([float(not weak[task].failed) for task in tasks]),
         strong=np.array([float(not strong[task].failed) for task in tasks]),
         weak_usd=np.array([weak[task].cost_usd for task in tasks]),
         strong_usd=np.array([strong[task].cost_usd for task in tasks]),
-        repositories=tuple(task.split("__")[0] for task in tasks),
+        places=tuple(task.split("__")[0] for task in tasks),
     )

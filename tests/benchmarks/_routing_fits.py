@@ -21,23 +21,28 @@ _LARGE: Final = 3_000
 
 
 def ours_of(arm: Arm) -> Fitted:
-    """Return the text model, fitted to how much better the strong model is."""
-    texts = read(arm.texts)
+    """Return the text model, told which repository or subject each task is of.
+
+    It rates by how much likelier the strong model is to do it.
+    """
+    texts = read(arm.texts, arm.marks)
+    good = np.stack([arm.weak, arm.strong], axis=1)
 
     def rated(inside: Ints, outside: Ints) -> Floats:
-        better = (arm.strong - arm.weak)[inside]
-        model = fit(texts.some(inside), better, calibrated=False)
-        return model.scores(texts.some(outside))
+        weak, strong = (
+            fit(texts.some(inside), good[inside]).likely(texts.some(outside)).T
+        )
+        return np.asarray(strong - weak)
 
     return rated
 
 
 def measures_of(arm: Arm) -> Fitted:
-    """Return ridge regression on a dozen measures of the text, and on the repository."""
+    """Return ridge regression on a dozen measures of the text, and on the repository or subject."""
     measures = read(arm.texts).measures
-    if arm.repositories:
-        names = sorted(set(arm.repositories))
-        told = np.array([[each == name for name in names] for each in arm.repositories])
+    if arm.places:
+        names = sorted(set(arm.places))
+        told = np.array([[each == name for name in names] for each in arm.places])
         measures = np.hstack([measures, told])
 
     def rated(inside: Ints, outside: Ints) -> Floats:
@@ -55,8 +60,8 @@ def measures_of(arm: Arm) -> Fitted:
 def peers_of(arm: Arm) -> Fitted | None:
     """Return scikit-learn's TF-IDF and logistic regression, one for each model.
 
-    It rates by how much likelier the strong model is to do it; ``None`` where
-    scikit-learn is not installed.
+    It rates by how much likelier the strong model is to do it, and has what each task is
+    of as its first word; ``None`` where scikit-learn is not installed.
     """
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -64,10 +69,13 @@ def peers_of(arm: Arm) -> Fitted | None:
     except ImportError:
         return None
 
+    places = arm.places or ("",) * len(arm.texts)
+    texts = [f"{place} {text}" for place, text in zip(places, arm.texts, strict=True)]
+
     def rated(inside: Ints, outside: Ints) -> Floats:
         reading = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-        known = reading.fit_transform([arm.texts[each] for each in inside])
-        asked = reading.transform([arm.texts[each] for each in outside])
+        known = reading.fit_transform([texts[each] for each in inside])
+        asked = reading.transform([texts[each] for each in outside])
         found = np.zeros(len(outside))
         for good, sign in ((arm.strong, 1.0), (arm.weak, -1.0)):
             if len(set(good[inside])) > 1:

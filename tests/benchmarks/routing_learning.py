@@ -46,7 +46,7 @@ def measure(scale: Scale, folder: Path, data: Path | None = None) -> Result:
     where = data_folder(data)
     found = [arm for arm in arms(where) if isinstance(arm, Arm)] if where else []
     for arm in (arm for arm in found if arm.name in _ARMS):
-        texts = read(arm.texts)
+        texts = read(arm.texts, arm.marks)
         for name, router in (("ours", ours), ("unguarded", unguarded)):
             for number in (n for n in OUTCOMES if n < len(arm.texts) * 2):
                 draws = [
@@ -103,6 +103,7 @@ def ours(arm: Arm, texts: Texts, known: Ints, asked: Ints, seed: int) -> Bools:
             strong=strong,
             quality=float((arm.strong if strong else arm.weak)[task]),
             propensity=0.5,
+            marks=arm.marks[task],
         )
         for task in known
         for strong in (True, False)
@@ -118,18 +119,19 @@ def unguarded(arm: Arm, texts: Texts, known: Ints, asked: Ints, seed: int) -> Bo
     ranks = np.zeros(len(known))
     for fold in range(_FOLDS):
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        scores = _fitted(texts, better, known[inside])(texts.some(known[outside]))
+        scores = _fitted(arm, texts, known[inside])(texts.some(known[outside]))
         ranks[outside] = np.argsort(np.argsort(scores)) / len(outside)
     lost = np.cumsum(better[known][np.argsort(ranks)])
     fine = np.flatnonzero(lost <= (1 - TARGET) * arm.strong[known].sum())
     share = (fine[-1] + 1) / len(known) if len(fine) else 0.0
     if not share:
         return np.zeros(len(asked), np.bool_)
-    rated = _fitted(texts, better, known)
+    rated = _fitted(arm, texts, known)
     below = np.quantile(rated(texts.some(known)), share)
     return np.asarray(rated(texts.some(asked)) <= below)
 
 
-def _fitted(texts: Texts, better: Floats, known: Ints) -> Callable[[Texts], Floats]:
-    model = fit(texts.some(known), better[known], calibrated=False)
-    return model.scores
+def _fitted(arm: Arm, texts: Texts, known: Ints) -> Callable[[Texts], Floats]:
+    good = np.stack([arm.weak, arm.strong], axis=1)[known]
+    model = fit(texts.some(known), good)
+    return lambda asked: np.asarray(model.likely(asked) @ (-1.0, 1.0))

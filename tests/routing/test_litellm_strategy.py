@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ class Short:
 
     weak, strong, may, reason = "small", "large", True, "it is short"
 
-    def spares(self, text: str) -> bool:
+    def spares(self, text: str, marks: Sequence[str] = ()) -> bool:
         """As it says."""
         return len(text) < 10
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -56,6 +57,35 @@ def test_texts_that_tell_may_decide(number: int, chance: float) -> None:
     assert sum(wrong) < 0.25 * len(wrong)
 
 
+def test_what_a_task_is_of_may_tell() -> None:
+    """Where its text tells nothing: a role whose tasks are easy."""
+    draw = random.Random(7)
+    seen = []
+    for one in tasks(800, 7, told=False):
+        easy = draw.random() < 0.5
+        likely = 0.9 if one.strong or easy else 0.3
+        seen.append(
+            replace(
+                one,
+                quality=float(draw.random() < likely),
+                marks=Task(role="scout" if easy else "builder").marks(),
+            )
+        )
+    found = judge(seen, weak="small", strong="large")
+    assert found.may
+    router = Router(
+        tiers=TestRouter.TIERS,
+        outcomes=TestRouter().router().outcomes,
+        policy=Policy(by_text=True),
+        texts={"w": found},
+    )
+    chosen = {
+        role: router.pick(Task(workload="w", role=role), text="a task").model
+        for role in ("scout", "builder")
+    }
+    assert chosen == {"scout": "small", "builder": "large"}
+
+
 def test_texts_that_tell_nothing_may_not() -> None:
     """In at most a draw in twenty or so, however many outcomes there are."""
     may = [
@@ -93,7 +123,11 @@ def test_too_few_one_sided_or_not_by_chance() -> None:
         Seen(text=s.text, strong=s.strong, quality=s.quality, propensity=s.strong)
         for s in tasks(300, 2)
     ]
-    assert "never a matter of chance" in judge(fixed, weak="a", strong="b").reason
+    reason = judge(fixed, weak="a", strong="b").reason
+    assert "a matter of chance for 0 texts of one, of 20 needed" in reason
+    same = [replace(s, text=s.text if s.strong else EASY[0]) for s in tasks(600, 2)]
+    reason = judge(same, weak="a", strong="b").reason
+    assert "a matter of chance for 1 texts of one, of 20 needed" in reason
 
 
 def test_one_text_that_comes_often_counts_once() -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from fleetspan_collector.processors.messages import receive, send
 from fleetspan_collector.routing.memory import Names
+from fleetspan_routing.outcomes import Task
 from fleetspan_routing.text_guard import Seen, Verdict, judge
 from fleetspan_routing.tiers import Tiers
 
@@ -93,6 +94,9 @@ def _seen(
         strong=model == strong,
         quality=row["Quality"],
         propensity=of_strong / total,
+        marks=Task(
+            role=row["Role"], tools=row["Tools"], repository=row["Repository"]
+        ).marks(),
     )
 
 

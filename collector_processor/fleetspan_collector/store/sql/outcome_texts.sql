@@ -1,13 +1,14 @@
 -- What agents were asked whose model was left to chance here, and how good the result was,
 -- the latest first.
 -- tokens:  outcomes, agents (their names), since (Unix seconds), trusted (a condition), most
--- returns: Workload, Model, Quality, ChanceNames, ChanceValues, Task
+-- returns: Workload, Role, Tools, Repository, Model, Quality, ChanceNames, ChanceValues, Task
 SELECT
-    toString(Workload) AS Workload, toString(Model) AS Model, Quality,
+    toString(Workload) AS Workload, toString(Role) AS Role, toString(Tools) AS Tools,
+    toString(Repository) AS Repository, toString(Model) AS Model, Quality,
     arrayMap(m -> toString(m), mapKeys(Chances)) AS ChanceNames, mapValues(Chances) AS ChanceValues, Asked AS Task
 FROM
 (
-    SELECT Tenant, RunId, AgentId, Workload, Model, Quality, Chances, At
+    SELECT Tenant, RunId, AgentId, Workload, Role, Tools, Repository, Model, Quality, Chances, At
     FROM @outcomes@
     WHERE Bucket >= toDateTime(@since@) AND Applied = 1 AND length(Chances) > 1 AND (@trusted@)
     ORDER BY At DESC
