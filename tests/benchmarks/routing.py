@@ -1,4 +1,4 @@
-"""Routing between two models on public outcomes, by the text of the task alone.
+"""Routing between two models on public outcomes, by the text of the task.
 
 ``python -m tests.benchmarks.routing --data DIR``, DIR holding a folder for each data set
 (``routellm``, ``swebench_verified``, ``complexity_trap``, ``mini_swe_agent_runs``); what is
@@ -13,7 +13,8 @@ share of strong calls from which PGR stays at x; c95 and c99 the cheapest point 
 always-strong quality, in percent of always-strong cost (its threshold is chosen on the same
 tasks: optimistic). Those that are fitted are cross-validated: five folds, three times, no
 task is in the fit that rates it, and tasks of different folds are compared by their ranks
-in them, as numbers of different fits are not of one scale. A random router has an APGR of
+in them, as numbers of different fits are not of one scale; they are told which repository
+(A, B) or subject (D) a task is of. A random router has an APGR of
 0.50; its standard deviation over shuffles is the noise.
 """
 
@@ -78,7 +79,7 @@ def measure(scale: Scale, folder: Path, data: Path | None = None) -> Result:
     notes = [f"absent, and passed over: {', '.join(absent)}"] if absent else []
     return Result(
         part="routing",
-        title="routing by the text alone, on public outcomes",
+        title="routing by the text of tasks, on public outcomes",
         columns=(
             *("arm", "router", "tasks", "APGR", "CPT50 %", "CPT80 %"),
             *("c95 %", "c99 %", "noise of APGR"),

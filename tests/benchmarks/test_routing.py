@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,20 @@ def test_ours_finds_what_texts_tell_and_nothing_else() -> None:
         arm = made(400, told=told)
         scores = fits.cross_validated(arm, 1, fits.ours_of(arm))
         assert low < routing.curve_of(arm, scores).apgr < high
+
+
+def test_ours_finds_what_places_tell() -> None:
+    """Where the texts tell nothing, and the repository does."""
+    arm = made(400, told=False)
+    draw = np.random.default_rng(2)
+    easy = draw.random(400) < 0.5
+    arm = replace(
+        arm,
+        weak=(draw.random(400) < np.where(easy, 0.9, 0.2)).astype(np.float64),
+        places=tuple("docs" if each else "engine" for each in easy),
+    )
+    scores = fits.cross_validated(arm, 1, fits.ours_of(arm))
+    assert routing.curve_of(arm, scores).apgr > 0.65
 
 
 def test_a_replay_is_what_arithmetic_says() -> None:
