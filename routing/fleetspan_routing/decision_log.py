@@ -22,9 +22,6 @@ from fleetspan_routing.router import Decision
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Other = Callable[[Task], Mapping[str, float]]
-"""A policy: of a task, the chance of each model that it may pick."""
-
 _NEAR: Final = 1e-6
 _SURELY: Final = 0.9999
 
@@ -40,6 +37,7 @@ class Logged:
             that did at least. Only where they add up to 1 is it known what had no chance.
         quality: How good the result was, 0 to 1.
         cost_usd: What it cost; ``None`` when not known.
+        text: What was asked, for policies that go by it.
     """
 
     task: Task
@@ -47,6 +45,7 @@ class Logged:
     propensities: Mapping[str, float]
     quality: float
     cost_usd: float | None = None
+    text: str = ""
 
     def __post_init__(self) -> None:
         chance = self.propensities.get(self.model, 0.0)
@@ -70,6 +69,11 @@ class Logged:
                 because=f"its cost is {self.cost_usd!r}",
                 suggestion="log US dollars, or None where they are not known",
             )
+
+
+Other = Callable[[Logged], Mapping[str, float]]
+"""A policy: of what was asked (`Logged.task` and `Logged.text`, and nothing of what came of
+it), the chance of each model that it may pick."""
 
 
 def logged(
@@ -144,11 +148,11 @@ class Log:
         """
         if isinstance(other, np.ndarray):
             return other
-        known: dict[Task, Mapping[str, float]] = {}
+        known: dict[tuple[Task, str], Mapping[str, float]] = {}
         for each in self.decisions:
-            if each.task not in known:
-                known[each.task] = _checked(other(each.task))
-        rows = [known[each.task] for each in self.decisions]
+            if (each.task, each.text) not in known:
+                known[each.task, each.text] = _checked(other(each))
+        rows = [known[each.task, each.text] for each in self.decisions]
         strange: dict[str, float] = {}
         for row in rows:
             for name in row.keys() - set(self.models):

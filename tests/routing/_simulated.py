@@ -17,10 +17,10 @@ QUALITY: Final = {
 }
 COST_USD: Final = {"weak": 0.02, "strong": 0.3}
 POLICIES: Final[Mapping[str, Other]] = {
-    "always weak": lambda task: {"weak": 1.0},
-    "weak for some": lambda task: {"weak" if task.role in "ad" else "strong": 1.0},
-    "half": lambda task: {"weak": 0.5, "strong": 0.5},
-    "always strong": lambda task: {"strong": 1.0},
+    "always weak": lambda each: {"weak": 1.0},
+    "weak for some": lambda each: {"weak" if each.task.role in "ad" else "strong": 1.0},
+    "half": lambda each: {"weak": 0.5, "strong": 0.5},
+    "always strong": lambda each: {"strong": 1.0},
 }
 
 
@@ -51,7 +51,8 @@ def truth(policy: Other) -> tuple[float, float]:
     """Return the quality and cost that a policy has."""
     quality = cost_usd = 0.0
     for at, task in enumerate(TASKS):
-        for model, chance in policy(task).items():
+        asked = Logged(task=task, model="strong", propensities={"strong": 1}, quality=0)
+        for model, chance in policy(asked).items():
             quality += chance * QUALITY[model][at] / len(TASKS)
             cost_usd += chance * COST_USD[model] / len(TASKS)
     return quality, cost_usd

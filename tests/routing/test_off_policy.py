@@ -113,7 +113,7 @@ def test_what_was_never_tried_is_refused() -> None:
         evaluate(known, POLICIES["always strong"])
     assert caught.value.shares == pytest.approx({"strong": 1 / 3})
     assert "explore" in caught.value.suggestion
-    there = evaluate(known, lambda t: {"weak" if t == TASKS[0] else "strong": 1.0})
+    there = evaluate(known, lambda t: {"weak" if t.task == TASKS[0] else "strong": 1.0})
     assert there.quality.doubly_robust.value == pytest.approx(1.0, abs=0.05)
     with pytest.raises(SupportError, match=r"unheard of at 100\.0% of tasks"):
         evaluate(known, lambda task: {"unheard of": 1.0})

@@ -62,7 +62,7 @@ def test_where_there_is_no_choice_nothing_is_mixed() -> None:
     ] * 100
     known = Log([*(each for each in free if each.task != TASKS[3]), *forced])
     found = compare(
-        known, lambda t: {"strong" if t == TASKS[3] else "weak": 1.0}, MODELS
+        known, lambda t: {"strong" if t.task == TASKS[3] else "weak": 1.0}, MODELS
     )
     assert not any(line.untold for line in found.lines)
     assert found.random.shares == pytest.approx(found.policy.shares)

@@ -23,10 +23,10 @@ from fleetspan_collector.routing.cache_loss import loss_by_prices
 from fleetspan_collector.routing.chooser import details_of, read_tiers
 from fleetspan_collector.routing.decisions import log_of, policy_of
 from fleetspan_collector.routing.memory import Source, remember
-from fleetspan_collector.routing.texts import answered, questions
+from fleetspan_collector.routing.texts import answered, judged_by_half, questions
 from fleetspan_routing._errors import LogError, SupportError
 from fleetspan_routing.complexity import classify, score
-from fleetspan_routing.decision_log import Log
+from fleetspan_routing.decision_log import Log, Other
 from fleetspan_routing.off_policy import Estimate, evaluate
 from fleetspan_routing.outcomes import Outcomes, Task, tool_set
 from fleetspan_routing.report import compare
@@ -175,8 +175,8 @@ def explain(invocation: Invocation, asked: Asked, files: Files = None) -> None:
 
 def replay(invocation: Invocation, asked: Replayed) -> None:
     """Estimate what a policy would have cost, and with which quality, with an interval."""
-    log, router = _logged(invocation, asked)
-    found = _told(lambda: evaluate(log, policy_of(router, time.time())))
+    log, policy, judged = _logged(invocation, asked)
+    found = _told(lambda: evaluate(log, policy))
     paid = log.cost_usd[~np.isnan(log.cost_usd)]
     quality = float(log.quality.mean())
     cost_usd = float(paid.mean()) if len(paid) else None
@@ -187,6 +187,7 @@ def replay(invocation: Invocation, asked: Replayed) -> None:
         "quality": asdict(found.quality.doubly_robust),
         "cost_usd": asdict(found.cost_usd.doubly_robust) if found.cost_usd else None,
         "was": {"quality": quality, "cost_usd": cost_usd},
+        "texts": judged,
     }
     if invocation.json:
         invocation.write_json(document)
@@ -202,16 +203,16 @@ def replay(invocation: Invocation, asked: Replayed) -> None:
         _shares(found.shares),
     )
     invocation.out.print(table)
-    _worth(invocation, found.decisions, found.effective)
+    _worth(invocation, found.decisions, found.effective, judged)
 
 
 def report(invocation: Invocation, asked: Replayed) -> None:
     """Put a policy beside always the strongest, a random mix, and the best single model."""
-    log, router = _logged(invocation, asked)
-    models = router.tiers.models
-    found = _told(lambda: compare(log, policy_of(router, time.time()), models))
+    log, policy, judged = _logged(invocation, asked)
+    models = read_tiers(asked.tiers).models
+    found = _told(lambda: compare(log, policy, models))
     if invocation.json:
-        invocation.write_json(asdict(found))
+        invocation.write_json({**asdict(found), "texts": judged})
         return
     wide = invocation.out.width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="")
@@ -227,19 +228,31 @@ def report(invocation: Invocation, asked: Replayed) -> None:
         )
         table.add_row(*cells[: 4 + wide])
     invocation.out.print(table)
-    _worth(invocation, found.decisions, found.policy.effective)
+    _worth(invocation, found.decisions, found.policy.effective, judged)
 
 
-def _logged(invocation: Invocation, asked: Replayed) -> tuple[Log, Router]:
+def _logged(
+    invocation: Invocation, asked: Replayed
+) -> tuple[Log, Other, list[dict[str, Any]]]:
+    """Return what was decided, a policy, and what was judged of texts for it."""
     tiers, trust = read_tiers(asked.tiers), asked.trust_status
     policy = _policy(asked.target, asked.explore)
     began = parse_since(asked.since)
     since_s = None if began is None else began.timestamp()
     with open_source(invocation.load().settings, analysed=True) as source:
-        rows = Source.of_ask(source.sql).outcomes(since_s)
+        read = Source.of_ask(source.sql)
+        rows = read.outcomes(since_s)
+        texts = read.texts(since_s, trust_status=trust)
     known = remember(rows, tiers, trust_status=trust)
+    log = _told(lambda: log_of(rows, tiers, texts=texts, trust_status=trust))
+    halves = judged_by_half(texts, tiers, policy.target)
     router = Router(tiers=tiers, outcomes=known, policy=policy)
-    return _told(lambda: log_of(rows, tiers, trust_status=trust)), router
+    judged = [
+        {"workload": workload, "may": verdict.may, "reason": verdict.reason}
+        for half in halves
+        for workload, verdict in sorted(half.items())
+    ]
+    return log, policy_of(router, time.time(), halves), judged
 
 
 def _policy(target: float, explore: float) -> Policy:
@@ -277,7 +290,17 @@ def _shares(shares: Mapping[str, float]) -> str:
     return plain(", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
 
 
-def _worth(invocation: Invocation, decisions: int, effective: float) -> None:
+def _worth(
+    invocation: Invocation,
+    decisions: int,
+    effective: float,
+    judged: list[dict[str, Any]],
+) -> None:
+    for each in judged:
+        invocation.err.print(
+            plain(f"half of the texts of {each['workload']}: {each['reason']}"),
+            soft_wrap=True,
+        )
     invocation.err.print(
         f"from {decisions} decisions, worth {effective:.0f} of this policy's own; US dollars a task; "
         "in brackets with 95 % confidence. The policy knows these outcomes already, so it "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -108,6 +109,32 @@ def answered(asked: Iterable[Question]) -> dict[str, Verdict]:
         )
         for each in asked
     }
+
+
+Halves = tuple[Mapping[str, Verdict], Mapping[str, Verdict]]
+"""What was judged, by workload, of each half of the texts."""
+
+
+def judged_by_half(
+    rows: Iterable[Mapping[str, Any]], tiers: Tiers, target: float
+) -> Halves:
+    """Judge each half of the texts, so that either can be asked about the other.
+
+    Args:
+        rows: As ``outcome_texts`` returns them.
+        tiers: Which name the models.
+        target: Share of the strong model's quality that is to be kept.
+    """
+    halves: tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]] = [], []
+    for row in rows:
+        halves[half_of(row["Task"])].append(row)
+    first, second = (answered(questions(each, tiers, target)) for each in halves)
+    return first, second
+
+
+def half_of(text: str) -> int:
+    """Return in which half a text is, 0 or 1, however often it comes."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) & 1
 
 
 class JudgeApart:

@@ -99,6 +99,7 @@ def by_chance(number: int) -> list[dict[str, Any]]:
         made.append(
             {
                 "Model": "claude-haiku-4-5" if weak else "claude-opus-4-7",
+                "Chosen": "haiku" if weak else "opus",
                 "Quality": float(draw.random() < quality),
                 "CostUsd": 0.01 if weak else 0.1,
                 "Propensity": 0.5,

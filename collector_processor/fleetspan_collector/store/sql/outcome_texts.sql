@@ -1,9 +1,9 @@
 -- What agents were asked whose model was left to chance here, and how good the result was,
 -- the latest first.
 -- tokens:  outcomes, agents (their names), since (Unix seconds), trusted (a condition), most
--- returns: Workload, Role, Tools, Repository, Model, Quality, ChanceNames, ChanceValues, Task
+-- returns: Tenant, RunId, AgentId, Workload, Role, Tools, Repository, Model, Quality, ChanceNames, ChanceValues, Task
 SELECT
-    toString(Workload) AS Workload, toString(Role) AS Role, toString(Tools) AS Tools,
+    toString(Tenant) AS Tenant, RunId, AgentId, toString(Workload) AS Workload, toString(Role) AS Role, toString(Tools) AS Tools,
     toString(Repository) AS Repository, toString(Model) AS Model, Quality,
     arrayMap(m -> toString(m), mapKeys(Chances)) AS ChanceNames, mapValues(Chances) AS ChanceValues, Asked AS Task
 FROM
