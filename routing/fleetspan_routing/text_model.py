@@ -35,7 +35,7 @@ from fleetspan_routing._text_views import (
 __all__ = ["BUCKETS", "TextModel", "Texts", "fit", "read"]
 
 _PENALTY: Final = 1.0
-"""How far weights are held back; a quarter of it is worth one outcome that is a toss-up."""
+"""How far weights are held back: as if by four outcomes that were a toss-up."""
 _OF_WORDS: Final = 0.6
 """The share of words, of 1."""
 _OF_GRAMS: Final = 0.2
@@ -239,19 +239,22 @@ class _Table:
         self.views, self.numbers = views, numbers
         widths = [*(len(view.used) for view in views), numbers.shape[1], 1]
         self.ends = np.cumsum(widths)
-        self.penalty = np.full(self.ends[-1], _PENALTY)
-        self.penalty[-1] = 0.0
+        self.width = int(self.ends[-1])
 
     def solve(self, good: Floats, counts: Floats) -> list[Floats]:
         """Return each part's weights of logistic regression, by Newton's method."""
-        at = np.zeros(self.ends[-1])
-        share = float(np.clip(np.average(good, weights=counts), 0.01, 0.99))
-        at[-1] = math.log(share / (1 - share))
+        # What all have in common is held to their share, one toss-up added to it: where
+        # all went well that is not certain to go on.
+        middle = np.zeros(self.width)
+        middle[-1] = math.log(
+            float((counts @ good + 0.5) / (counts @ (1 - good) + 0.5)),
+        )
+        at = middle
         found = self._found(at)
         enough = 0.0
         for _ in range(_ROUNDS):
             chance = _chance(found)
-            slope = self._turned(counts * (good - chance)) - self.penalty * at
+            slope = self._turned(counts * (good - chance)) - _PENALTY * (at - middle)
             size = float(slope @ slope)
             enough = enough or 1e-6 * size
             if size <= enough:
@@ -264,14 +267,14 @@ class _Table:
 
     def _step(self, slope: Floats, weight: Floats) -> Floats:
         """Return about where the slope would be level, by conjugate gradients."""
-        at = np.zeros(self.ends[-1])
+        at = np.zeros(self.width)
         left = way = slope
         size = float(left @ left)
         enough = 1e-2 * size
         for _ in range(_STEPS):
             if size <= enough:
                 break
-            curved = self._turned(weight * self._found(way)) + self.penalty * way
+            curved = self._turned(weight * self._found(way)) + _PENALTY * way
             step = size / float(way @ curved)
             at = at + step * way
             left = left - step * curved

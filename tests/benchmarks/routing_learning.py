@@ -97,13 +97,14 @@ def draw(
 
 def ours(arm: Arm, texts: Texts, known: Ints, asked: Ints, seed: int) -> Bools:
     """Spare the strong model what the guard finds may be spared."""
+    marks = arm.marks
     seen = [
         Seen(
             text=arm.texts[task],
             strong=strong,
             quality=float((arm.strong if strong else arm.weak)[task]),
             propensity=0.5,
-            marks=arm.marks[task],
+            marks=marks[task],
         )
         for task in known
         for strong in (True, False)
