@@ -85,9 +85,10 @@ def demo(
                 "total_s": time.monotonic() - began,
             }
             finish()
-            _show(invocation, outcome)
             if keep:
-                _stay(invocation, collector)
+                _show_and_stay(invocation, outcome, collector)
+            else:
+                _show(invocation, outcome)
 
 
 def _read(
@@ -165,15 +166,18 @@ def _show(invocation: Invocation, outcome: report.Outcome) -> None:
     sys.stdout.flush()
 
 
-def _stay(invocation: Invocation, collector: Collecting) -> None:
-    """Wait for Ctrl-C, where the collector is ours."""
+def _show_and_stay(
+    invocation: Invocation, outcome: report.Outcome, collector: Collecting
+) -> None:
+    """Wait for Ctrl-C, where the collector is ours; it may come as soon as all is said."""
     err = invocation.err
-    if collector.process is None:
-        err.print("the collector ran before the demo, and runs on")
-        return
-    _announce(invocation, collector.endpoints)
-    err.print("the collector stays up; Ctrl-C stops it")
     try:
+        _show(invocation, outcome)
+        if collector.process is None:
+            err.print("the collector ran before the demo, and runs on")
+            return
+        _announce(invocation, collector.endpoints)
+        err.print("the collector stays up; Ctrl-C stops it")
         collector.wait()
     except KeyboardInterrupt:
         err.print("stopped; everything acknowledged is kept")
