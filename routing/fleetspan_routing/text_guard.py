@@ -200,9 +200,10 @@ class _Effects:
         self.text_of, strong = self.text_of[by_chance], strong[by_chance]
         quality, chance = quality[by_chance], chance[by_chance]
         # What a fit is taught: what became of each text with the weak and the strong one.
-        had = np.stack([1 - strong, strong], axis=1)
-        self.had = self._by_text(had)
-        self.taught = self._by_text(had * quality[:, None]) / np.maximum(self.had, 1)
+        had = 1 - strong, strong
+        self.had = np.stack([self._sums(each) for each in had], axis=1)
+        reached = np.stack([self._sums(each * quality) for each in had], axis=1)
+        self.taught = reached / np.maximum(self.had, 1)
         self.least = int((self.had > 0).sum(axis=0).min())
         if self.least < _LEAST_OF_EACH:
             return
@@ -212,23 +213,18 @@ class _Effects:
         ]
         own = np.where(strong > 0, means[1], means[0])
         weight = strong / chance - (1 - strong) / (1 - chance)
-        counts = np.bincount(self.text_of, minlength=self.number)
-        self.there = counts > 0
-        per_text = np.maximum(counts, 1)
-
-        def by_text(values: Floats) -> Floats:
-            return np.asarray(np.bincount(self.text_of, values, self.number) / per_text)
-
-        self.counts = counts.astype(np.float64)
+        self.counts = self.had.sum(axis=1)
+        self.there = self.counts > 0
+        per_text = np.maximum(self.counts, 1)
         # Doubly robust: the difference of means, corrected by what each outcome adds.
-        self.effect = by_text(means[1] - means[0] + weight * (quality - own))
-        self.strong = by_text(means[1] + strong / chance * (quality - own))
+        effect = means[1] - means[0] + weight * (quality - own)
+        self.effect = self._sums(effect) / per_text
+        of_strong = means[1] + strong / chance * (quality - own)
+        self.strong = self._sums(of_strong) / per_text
 
-    def _by_text(self, values: Floats) -> Floats:
-        """Add up what outcomes have, text by text and column by column."""
-        added = np.zeros((self.number, values.shape[1]))
-        np.add.at(added, self.text_of, values)
-        return added
+    def _sums(self, values: Floats) -> Floats:
+        """Add up what outcomes have, text by text."""
+        return np.asarray(np.bincount(self.text_of, values, self.number))
 
     def fit(self, some: Ints) -> TextModel:
         """Fit a model to some texts."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fleetspan_routing.text_model import fit, read
+from fleetspan_routing.text_model import Texts, fit, read
 from tests.benchmarks._routing_arms import Arm
 
 Floats = npt.NDArray[np.float64]
@@ -26,15 +26,20 @@ def ours_of(arm: Arm) -> Fitted:
     It rates by how much likelier the strong model is to do it.
     """
     texts = read(arm.texts, arm.marks)
-    good = np.stack([arm.weak, arm.strong], axis=1)
+    return lambda inside, outside: better_of(arm, texts, inside)(texts.some(outside))
 
-    def rated(inside: Ints, outside: Ints) -> Floats:
-        weak, strong = (
-            fit(texts.some(inside), good[inside]).likely(texts.some(outside)).T
-        )
-        return np.asarray(strong - weak)
 
-    return rated
+def better_of(arm: Arm, texts: Texts, inside: Ints) -> Callable[[Texts], Floats]:
+    """Return what tells how much likelier the strong model is to do tasks.
+
+    Args:
+        arm: Whose outcomes it is fitted to.
+        texts: All of its tasks.
+        inside: Those that it is fitted to.
+    """
+    good = np.stack([arm.weak, arm.strong], axis=1)[inside]
+    model = fit(texts.some(inside), good)
+    return lambda asked: np.asarray(model.likely(asked) @ (-1.0, 1.0))
 
 
 def measures_of(arm: Arm) -> Fitted:

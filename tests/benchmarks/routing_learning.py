@@ -22,10 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fleetspan_routing.text_guard import Seen, judge
-from fleetspan_routing.text_model import Texts, fit, read
+from fleetspan_routing.text_model import Texts, read
 from tests.benchmarks._public_tasks import folder as data_folder
 from tests.benchmarks._report import Result
 from tests.benchmarks._routing_arms import Arm, arms
+from tests.benchmarks._routing_fits import better_of
 from tests.benchmarks._scale import Scale
 
 Floats = npt.NDArray[np.float64]
@@ -120,19 +121,13 @@ def unguarded(arm: Arm, texts: Texts, known: Ints, asked: Ints, seed: int) -> Bo
     ranks = np.zeros(len(known))
     for fold in range(_FOLDS):
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        scores = _fitted(arm, texts, known[inside])(texts.some(known[outside]))
+        scores = better_of(arm, texts, known[inside])(texts.some(known[outside]))
         ranks[outside] = np.argsort(np.argsort(scores)) / len(outside)
     lost = np.cumsum(better[known][np.argsort(ranks)])
     fine = np.flatnonzero(lost <= (1 - TARGET) * arm.strong[known].sum())
     share = (fine[-1] + 1) / len(known) if len(fine) else 0.0
     if not share:
         return np.zeros(len(asked), np.bool_)
-    rated = _fitted(arm, texts, known)
+    rated = better_of(arm, texts, known)
     below = np.quantile(rated(texts.some(known)), share)
     return np.asarray(rated(texts.some(asked)) <= below)
-
-
-def _fitted(arm: Arm, texts: Texts, known: Ints) -> Callable[[Texts], Floats]:
-    good = np.stack([arm.weak, arm.strong], axis=1)[known]
-    model = fit(texts.some(known), good)
-    return lambda asked: np.asarray(model.likely(asked) @ (-1.0, 1.0))

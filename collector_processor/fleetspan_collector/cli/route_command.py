@@ -31,6 +31,7 @@ from fleetspan_routing.off_policy import Estimate, evaluate
 from fleetspan_routing.outcomes import Outcomes, Task, tool_set
 from fleetspan_routing.report import compare
 from fleetspan_routing.router import Decision, Policy, Router, RoutingError
+from fleetspan_routing.tiers import Tiers
 
 TiersFile = Annotated[
     Path, typer.Option("--tiers", help="File of tiers.", metavar="FILE")
@@ -175,7 +176,8 @@ def explain(invocation: Invocation, asked: Asked, files: Files = None) -> None:
 
 def replay(invocation: Invocation, asked: Replayed) -> None:
     """Estimate what a policy would have cost, and with which quality, with an interval."""
-    log, policy, judged = _logged(invocation, asked)
+    tiers = read_tiers(asked.tiers)
+    log, policy, judged = _logged(invocation, asked, tiers)
     found = _told(lambda: evaluate(log, policy))
     paid = log.cost_usd[~np.isnan(log.cost_usd)]
     quality = float(log.quality.mean())
@@ -208,9 +210,9 @@ def replay(invocation: Invocation, asked: Replayed) -> None:
 
 def report(invocation: Invocation, asked: Replayed) -> None:
     """Put a policy beside always the strongest, a random mix, and the best single model."""
-    log, policy, judged = _logged(invocation, asked)
-    models = read_tiers(asked.tiers).models
-    found = _told(lambda: compare(log, policy, models))
+    tiers = read_tiers(asked.tiers)
+    log, policy, judged = _logged(invocation, asked, tiers)
+    found = _told(lambda: compare(log, policy, tiers.models))
     if invocation.json:
         invocation.write_json({**asdict(found), "texts": judged})
         return
@@ -232,10 +234,10 @@ def report(invocation: Invocation, asked: Replayed) -> None:
 
 
 def _logged(
-    invocation: Invocation, asked: Replayed
+    invocation: Invocation, asked: Replayed, tiers: Tiers
 ) -> tuple[Log, Other, list[dict[str, Any]]]:
     """Return what was decided, a policy, and what was judged of texts for it."""
-    tiers, trust = read_tiers(asked.tiers), asked.trust_status
+    trust = asked.trust_status
     policy = _policy(asked.target, asked.explore)
     began = parse_since(asked.since)
     since_s = None if began is None else began.timestamp()

@@ -90,13 +90,22 @@ export class Tree {
 
   /** Take events that the document may hold already: only what it lacks. */
   catchUp(events) {
-    for (const event of events) {
+    this.takeAll(events.filter((event) => {
       const known = this.known(event);
-      if (known === undefined || this.length[known] === null) this.take(event);
-    }
+      return known === undefined || this.length[known] === null;
+    }));
   }
 
-  /** Take a live event; tells whether it changed anything. */
+  /** Take live events; tells whether they changed anything. */
+  takeAll(events) {
+    const rows = this.id.length;
+    let changed = false;
+    for (const event of events) changed = this.take(event) || changed;
+    // Once for all of them: it walks the whole tree.
+    if (this.id.length > rows) this.order();
+    return changed;
+  }
+
   take(event) {
     if (event.kind !== "span" && event.kind !== "start") return false;
     const known = this.known(event);
@@ -132,7 +141,6 @@ export class Tree {
     // What came before its parent belongs below it now.
     if (row.spanId) this.adopt(index, event);
     this.register(index);
-    this.order();
   }
 
   adopt(index, event) {

@@ -31,9 +31,7 @@ export function RunView({ id, query, stream }) {
   useEffect(() => stream.listen((events) => {
     const known = current.current;
     if (!known) return;
-    let changed = false;
-    for (const event of events) if (isOurs(event)) changed = known.take(event) || changed;
-    if (changed) setLive((n) => n + 1);
+    if (known.takeAll(events.filter(isOurs))) setLive((n) => n + 1);
   }), [stream, isOurs]);
   useDebounced(stream, (event) => event.kind === "missed" || (event.kind === "run" && isOurs(event)),
     () => { timeline.refresh(); findings.refresh(); }, 1500);
