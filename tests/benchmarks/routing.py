@@ -15,7 +15,8 @@ tasks: optimistic). Those that are fitted are cross-validated: five folds, three
 task is in the fit that rates it, and tasks of different folds are compared by their ranks
 in them, as numbers of different fits are not of one scale; they are told which repository
 (A, B) or subject (D) a task is of. A random router has an APGR of
-0.50; its standard deviation over shuffles is the noise.
+0.50; its standard deviation over shuffles is the noise. Behind each figure is its standard
+error: by how much it moves when the tasks are drawn anew (bootstrap), their ratings kept.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,8 @@ from tests.benchmarks._scale import Scale
 Floats = npt.NDArray[np.float64]
 
 _SHUFFLES: Final = 200
+_DRAWS: Final = 200
+_SHARES: Final = ("cpt50", "cpt80", "c95", "c99")
 _CHARACTERS_OF_A_TOKEN: Final = 4
 
 
@@ -67,13 +70,17 @@ def measure(scale: Scale, folder: Path, data: Path | None = None) -> Result:
             continue
         noise = _noise(arm)
         for router, scores in _routers(arm, scale.routing_times):
-            curve = curve_of(arm, scores)
-            raw[f"{arm.name} {router}"] = vars_of(curve)
+            curve, errors = curve_of(arm, scores), errors_of(arm, scores)
+            raw[f"{arm.name} {router}"] = {
+                **vars_of(curve),
+                "standard_errors": vars_of(errors),
+            }
             rows.append(
                 [
-                    *(arm.name, router, len(arm.texts), curve.apgr),
-                    *(100 * curve.cpt50, 100 * curve.cpt80),
-                    *(100 * curve.c95, 100 * curve.c99, noise),
+                    *(arm.name, router, len(arm.texts)),
+                    f"{curve.apgr:.2f} ± {errors.apgr:.2f}",
+                    *(_percent(curve, errors, name) for name in _SHARES),
+                    noise,
                 ]
             )
     notes = [f"absent, and passed over: {', '.join(absent)}"] if absent else []
@@ -114,6 +121,28 @@ def curve_of(arm: Arm, scores: Floats) -> Curve:
         c95=float(cost[quality >= 0.95 * arm.strong.sum()].min()),
         c99=float(cost[quality >= 0.99 * arm.strong.sum()].min()),
     )
+
+
+def errors_of(arm: Arm, scores: Floats) -> Curve:
+    """Return the standard error of each number of a curve, by tasks drawn anew."""
+    chance = np.random.default_rng(3)
+    number = len(scores)
+    drawn = []
+    for _ in range(_DRAWS):
+        tasks = chance.integers(0, number, number)
+        again = replace(
+            arm,
+            weak=arm.weak[tasks],
+            strong=arm.strong[tasks],
+            weak_usd=arm.weak_usd[tasks],
+            strong_usd=arm.strong_usd[tasks],
+        )
+        drawn.append(list(vars_of(curve_of(again, scores[tasks])).values()))
+    return Curve(**dict(zip(Curve.__slots__, np.std(drawn, axis=0), strict=True)))
+
+
+def _percent(curve: Curve, errors: Curve, name: str) -> str:
+    return f"{100 * getattr(curve, name):.0f} ± {100 * getattr(errors, name):.0f}"
 
 
 def _first(share: Floats, holds: npt.NDArray[np.bool_]) -> float:

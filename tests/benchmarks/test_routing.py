@@ -49,6 +49,14 @@ def test_the_curve_of_a_router_that_knows_and_of_one_that_does_not() -> None:
     assert oracle.c95 < coin.c95 <= 1
 
 
+def test_standard_errors_are_as_far_as_other_tasks_move_a_figure() -> None:
+    """Told from one draw of tasks, and seen over many."""
+    draws = [made(300, told=True, seed=seed) for seed in range(60)]
+    seen = [routing.curve_of(arm, -arm.weak).apgr for arm in draws]
+    told = [routing.errors_of(arm, -arm.weak).apgr for arm in draws[:5]]
+    assert np.mean(told) == pytest.approx(np.std(seen), rel=0.35)
+
+
 def test_ours_finds_what_texts_tell_and_nothing_else() -> None:
     """Far above a coin, or within its noise: no task is in the fit that rates it."""
     for told, low, high in ((True, 0.65, 1.0), (False, 0.4, 0.6)):
