@@ -8,6 +8,7 @@ from typing import Final
 
 from fleetspan_routing.context import Message, Prices, Session, Settings
 from fleetspan_routing.context.messages import TOOL
+from fleetspan_routing.control.rules import OutputRule
 from tests.benchmarks._context_replay import OUTPUT, Policy
 
 INPUT_USD: Final = 2.0
@@ -17,6 +18,12 @@ _STUB_TOKENS: Final = 8
 CAREFUL: Final = Settings(keep_last=6, in_use_names=1, in_use_steps=10)
 THRIFTY: Final = Settings(in_use_names=0, names_characters=200, cap_characters=1_000)
 ARRIVAL: Final = Settings(evict=False)
+FOR_CLIENT: Final = Settings(
+    evict=False,
+    cap_characters=OutputRule().over,
+    code_characters=OutputRule().code_over,
+)
+"""What control does to outputs of Claude Code's tools."""
 
 
 def prices(cached: float) -> Prices:
@@ -126,5 +133,6 @@ OURS: Final[Sequence[tuple[str, Settings, bool]]] = (
     ("ours, careful", CAREFUL, False),
     ("ours, thrifty", THRIFTY, False),
     ("ours, arrival only", ARRIVAL, False),
+    ("ours, arrival as for Claude Code", FOR_CLIENT, False),
 )
 """Name, settings, and whether what is lost is recalled."""

@@ -80,6 +80,7 @@ def check(invocation: Invocation, file: File) -> None:
         "rules": [rule.name for rule in rules.tools],
         "risk": rules.risk.threshold if rules.risk else None,
         "models": str(rules.models.mode),
+        "outputs": str(rules.outputs.mode),
     }
     if invocation.json:
         invocation.write_json(said)

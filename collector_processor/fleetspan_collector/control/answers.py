@@ -17,6 +17,12 @@ def answer_of(decision: Decision) -> dict[str, Any]:
             return _before_tool(decision)
         case "PermissionRequest":
             return _permission(decision)
+        case "PostToolUse" if decision.shortened is not None:
+            said = {
+                "hookEventName": "PostToolUse",
+                "updatedToolOutput": decision.shortened.output,
+            }
+            return {"hookSpecificOutput": said}
         case "UserPromptSubmit" if decision.answer is Answer.DENY:
             return {"decision": "block", "reason": _reason(decision)}
     return {}

@@ -23,6 +23,8 @@ from fleetspan_routing.control.rules import Answer
 SCOPE: Final = "fleetspan.control"
 DECISION_EVENT: Final = "fleetspan.control.decision"
 MODEL_EVENT: Final = "fleetspan.routing.decision"
+OUTPUT_EVENT: Final = "fleetspan.context.reduction"
+RECALL_EVENT: Final = "fleetspan.context.recall"
 SERVICE: Final = "fleetspan-collector"
 
 _SEVERITIES: Final = {
@@ -88,6 +90,21 @@ def _events(decision: Decision) -> Iterator[tuple[str, dict[str, Any], str]]:
             "fleetspan.routing.details": json.dumps(dict(chosen.details)),
         }
         yield MODEL_EVENT, said, chosen.reason
+    shortened = decision.shortened
+    if shortened is not None:
+        said = {
+            "fleetspan.context.characters": shortened.characters,
+            "fleetspan.context.kept": shortened.kept,
+            "fleetspan.context.shapes": shortened.shapes,
+            "fleetspan.context.files": shortened.files,
+            "fleetspan.context.applied": shortened.applied,
+        }
+        removed = shortened.characters - shortened.kept
+        text = f"{removed:,} of {shortened.characters:,} characters were kept back"
+        yield OUTPUT_EVENT, said, text
+    if decision.read_back:
+        said = {"fleetspan.context.file": decision.read_back}
+        yield RECALL_EVENT, said, "What was kept back is read"
 
 
 def _about(decision: Decision) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from fleetspan_collector._signals import Sink
+from fleetspan_collector.control.answers import answer_of
 from fleetspan_collector.control.service import Control
 from fleetspan_collector.receivers import HttpAnswer, HttpRequest, Route, Undecodable
 
@@ -34,14 +35,16 @@ def decide_routes(control: Control | None, sink: Sink) -> dict[str, Route]:
         if control is None:
             return HttpAnswer(status=200, content_type=_JSON, body=b"{}")
         await control.catch_up(request.tenant, hook)
-        decision, answer = control.decide(request.tenant, hook)
+        decision = await control.decide(request.tenant, hook)
         if decision.notable:
             traceparent = request.headers.get("traceparent", "").strip()
             task = asyncio.create_task(control.record(decision, traceparent, sink))
             recording.add(task)
             task.add_done_callback(recording.discard)
         return HttpAnswer(
-            status=200, content_type=_JSON, body=orjson.dumps(answer, default=str)
+            status=200,
+            content_type=_JSON,
+            body=orjson.dumps(answer_of(decision), default=str),
         )
 
     return {

@@ -17,6 +17,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,11 +27,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._errors import CollectorError, Refused
 from fleetspan_collector._signals import Signal, Sink, Submission
-from fleetspan_collector.control.answers import answer_of
 from fleetspan_collector.control.consent import Consent
 from fleetspan_collector.control.feeds import LocalTranscripts, hook_of, usages
 from fleetspan_collector.control.findings import write_findings
 from fleetspan_collector.control.guarded import is_approving
+from fleetspan_collector.control.outputs import is_long, read_back, shorten
 from fleetspan_collector.control.records import submission_of
 from fleetspan_collector.control.rules_file import read_rules
 from fleetspan_collector.derive.prices import PriceBook
@@ -39,7 +40,8 @@ from fleetspan_collector.store._engine import Engine
 from fleetspan_routing.control.decider import Choose, Decider
 from fleetspan_routing.control.decision import Decision
 from fleetspan_routing.control.meter import SessionKey
-from fleetspan_routing.control.rules import Measure, Rules
+from fleetspan_routing.control.rules import Measure, Mode, Rules
+from fleetspan_routing.control.step import word
 
 logger = logging.getLogger("fleetspan.control")
 
@@ -74,6 +76,13 @@ class ControlMetrics:
             "fleetspan_control_seconds",
             "How long a decision took in the collector, without what it waited for.",
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self.characters = prometheus_client.Counter(
+            "fleetspan_control_output_characters",
+            "Characters of outputs of tools that were made shorter: as they arrived, and "
+            "as they were sent to the model.",
+            ["as"],
             registry=registry,
         )
         self.unrecorded = prometheus_client.Counter(
@@ -154,16 +163,21 @@ class Control:
                 thread.join()
         self._engine.close()
 
-    def decide(
-        self, tenant: str, hook: Mapping[str, Any]
-    ) -> tuple[Decision, dict[str, Any]]:
-        """Decide, and say it in the client's words; `catch_up` goes before it."""
+    async def decide(self, tenant: str, hook: Mapping[str, Any]) -> Decision:
+        """Decide; `catch_up` goes before it."""
         began_s = time.perf_counter()
         decision = self.decider.decide(tenant, hook, time.time_ns())
         by = decision.objection.by.partition(":")[0] if decision.objection else ""
         self.metrics.decisions.labels(str(decision.answer), by).inc()
         self.metrics.seconds.observe(time.perf_counter() - began_s)
-        return decision, answer_of(decision)
+        if self.decider.rules.outputs.mode is Mode.OFF:
+            return decision
+        match decision.event:
+            case "PostToolUse":
+                return await self._with_output(decision, hook)
+            case "PreToolUse":
+                return replace(decision, read_back=read_back(hook))
+        return decision
 
     async def catch_up(self, tenant: str, hook: Mapping[str, Any]) -> None:
         """Read the session's transcripts, as far as they lie on this machine.
@@ -210,6 +224,31 @@ class Control:
         """Set a limit at run time, as `Consent.set_limit` takes it."""
         self.consent.set_limit(*limit)
         self.decider.raised = self.consent.raised
+
+    async def _with_output(
+        self, decision: Decision, hook: Mapping[str, Any]
+    ) -> Decision:
+        """Add the output, made shorter, where that is wanted and worth it."""
+        rules = self.decider.rules
+        if not is_long(rules.outputs, hook):
+            return decision
+        does = rules.mode is rules.outputs.mode is Mode.ON
+        # Long ones take some milliseconds; others are answered meanwhile.
+        made = await asyncio.to_thread(shorten, rules.outputs, hook, does=does)
+        if made is None:
+            return decision
+        self.metrics.characters.labels("arrived").inc(made.characters)
+        self.metrics.characters.labels("sent").inc(made.kept)
+        agent_id = word(hook, "agent_id") or decision.session_id
+        return replace(
+            decision,
+            agent_id=agent_id,
+            agent_type=word(hook, "agent_type"),
+            tool=word(hook, "tool_name"),
+            call_id=word(hook, "tool_use_id"),
+            enforced=does,
+            shortened=made,
+        )
 
     # --- threads
 

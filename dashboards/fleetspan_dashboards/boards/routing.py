@@ -13,6 +13,12 @@ _DECISIONS: Final = (
 )
 _CHOSEN: Final = f"{_DECISIONS} AND EventName = 'fleetspan.routing.decision'"
 _DECIDED: Final = f"{_DECISIONS} AND EventName = 'fleetspan.control.decision'"
+_CUT: Final = f"{_DECISIONS} AND EventName = 'fleetspan.context.reduction'"
+_READ_BACK: Final = (
+    "SELECT groupUniqArray(LogAttributes['fleetspan.context.file'])"
+    f" {_DECISIONS} AND EventName = 'fleetspan.context.recall'"
+)
+_NOT_CUT: Final = "no output is made shorter unless rules say so"
 _NOT_CONTROLLED: Final = "nothing is controlled unless rules say so"
 _NOT_ROUTED: Final = "no model is chosen unless rules say so"
 
@@ -115,6 +121,29 @@ ROUTING: Final = Board(
             width=24,
             height=8,
             may_be_empty=_NOT_CONTROLLED,
+        ),
+        Panel(
+            title="Outputs made shorter",
+            description="Outputs of tools that were too long, by tool: characters as they came and as the "
+            "model got them, and of how many the agent has read what was kept back. Where that is many, let "
+            "more of that tool's output through. In a dry run applied is 0.",
+            kind=Kind.TABLE,
+            sql="SELECT LogAttributes['gen_ai.tool.name'] AS tool, count() AS outputs,"
+            " sum(toUInt64OrZero(LogAttributes['fleetspan.context.characters'])) AS came,"
+            " sum(toUInt64OrZero(LogAttributes['fleetspan.context.kept'])) AS sent,"
+            " 1 - sent / came AS kept_back,"
+            " avg(hasAny(JSONExtract(LogAttributes['fleetspan.context.files'], 'Array(String)'),"
+            f" ({_READ_BACK}))) AS read_back,"
+            f" avg(LogAttributes['fleetspan.context.applied'] = 'true') AS applied {_CUT}"
+            " GROUP BY tool ORDER BY came DESC LIMIT 50",
+            units={
+                "kept_back": "percentunit",
+                "read_back": "percentunit",
+                "applied": "percentunit",
+            },
+            width=24,
+            height=8,
+            may_be_empty=_NOT_CUT,
         ),
     ),
 )

@@ -55,6 +55,27 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shortened:
+    """An output of a tool that was made shorter.
+
+    Attributes:
+        output: The tool's answer as the model is to get it; all else in it as it was.
+        characters: Of all its texts, as they were.
+        kept: As they are now.
+        shapes: What the texts that were cut were taken for: json, code or lines.
+        files: Where the whole of each is.
+        applied: Whether the client is told; not in a dry run.
+    """
+
+    output: Any
+    characters: int
+    kept: int
+    shapes: tuple[str, ...]
+    files: tuple[str, ...]
+    applied: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What is answered to a step of an agent.
 
@@ -73,6 +94,8 @@ class Decision:
         chosen: The model of the sub-agent that is about to begin.
         input: What the tool is given in place of what it was.
         approval: Id under which a person may approve it.
+        shortened: The output of the tool, made shorter.
+        read_back: The file of what was kept back that the agent is about to read.
     """
 
     event: str
@@ -89,8 +112,15 @@ class Decision:
     chosen: Chosen | None = None
     input: Mapping[str, Any] | None = None
     approval: str = ""
+    shortened: Shortened | None = None
+    read_back: str = ""
 
     @property
     def notable(self) -> bool:
         """Whether there is anything to record."""
-        return bool(self.objection or self.warnings or self.chosen)
+        return any(
+            (
+                *(self.objection, self.warnings, self.chosen),
+                *(self.shortened, self.read_back),
+            )
+        )

@@ -21,6 +21,7 @@
         because: secrets are not for agents
     risk: {threshold: 0.7, then: approve}
     models: {mode: dry_run, tiers: tiers.yaml, target: 0.9, explore: 0.05, by_text: false}
+    outputs: {mode: dry_run, tools: [Bash, "mcp__*"], over: 3000, code_over: 12000}
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from fleetspan_routing.control.rules import (
     Measure,
     Mode,
     ModelRule,
+    OutputRule,
     Pattern,
     RiskRule,
     Rules,
@@ -59,7 +61,16 @@ from fleetspan_routing.document import (
 
 _RE2: Final = importlib.util.find_spec("re2") is not None
 _TOP: Final = frozenset(
-    {"if_unreachable", "mode", "budgets", "guards", "rules", "risk", "models"}
+    {
+        "if_unreachable",
+        "mode",
+        "budgets",
+        "guards",
+        "rules",
+        "risk",
+        "models",
+        "outputs",
+    }
 )
 _BUDGET: Final = frozenset({"of", "only", "warn_at", "then", *Measure})
 _RULE_LISTS: Final = (
@@ -68,6 +79,9 @@ _RULE_LISTS: Final = (
 )
 _RULE: Final = frozenset({"name", "then", "because", *_RULE_LISTS})
 _MODELS: Final = frozenset({"mode", "tiers", "target", "explore", "by_text"})
+_OUTPUTS: Final = frozenset({"mode", "tools", "over", "code_over"})
+_LEAST_OUTPUT: Final = 200
+"""Characters; a mark of what was cut takes as much."""
 _CONSENT: Final = frozenset({Answer.ASK, Answer.APPROVE, Answer.DENY})
 _STOP: Final = frozenset({Answer.ASK, Answer.DENY})
 _ONLY_FOR: Final = (Scope.AGENT_TYPE, Scope.SUB_TREE, Scope.USER)
@@ -115,6 +129,7 @@ def parse_rules(document: object, folder: Path = Path()) -> Rules:
         tools=_tool_rules(top.get("rules", [])),
         risk=_risk(top["risk"]) if "risk" in top else None,
         models=_models(top.get("models", {}), folder),
+        outputs=_outputs(top.get("outputs", {})),
     )
 
 
@@ -262,6 +277,28 @@ def _models(document: object, folder: Path) -> ModelRule:
         target=number("models.target", given.get("target", 0.95), 1.0),
         explore=_share("models.explore", given.get("explore", 0.0)),
         by_text=yes_or_no("models.by_text", given.get("by_text", True)),
+    )
+
+
+def _outputs(document: object) -> OutputRule:
+    given = mapping("outputs", document)
+    only("outputs", given, _OUTPUTS)
+    usual = OutputRule()
+    lengths = {
+        key: _count(f"outputs.{key}", given.get(key, getattr(usual, key)))
+        for key in ("over", "code_over")
+    }
+    for key, length in lengths.items():
+        if length < _LEAST_OUTPUT:
+            raise DocumentError(
+                f"outputs.{key}", f"is below {_LEAST_OUTPUT} characters"
+            )
+    return OutputRule(
+        mode=_mode("outputs.mode", given.get("mode", "off"), frozenset(Mode)),
+        tools=texts("outputs.tools", given["tools"])
+        if "tools" in given
+        else usual.tools,
+        **lengths,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Pattern(Protocol):
@@ -194,6 +194,28 @@ class ModelRule:
     by_text: bool = True
 
 
+TALKATIVE: Final = ("Bash", "PowerShell", "Grep", "WebFetch", "mcp__*")
+"""Tools whose output is made shorter unless others are named: not `Read`, by which an agent
+gets back what was cut, and none whose answer is more than a text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRule:
+    """Whether long outputs of tools are made shorter before a model reads them.
+
+    Attributes:
+        mode: Off, or recorded only, or done.
+        tools: Patterns of names (``*`` and ``?``) of tools.
+        over: What an output may have, in characters.
+        code_over: The same for source code, which is cut between functions only.
+    """
+
+    mode: Mode = Mode.OFF
+    tools: tuple[str, ...] = TALKATIVE
+    over: int = 2_000
+    code_over: int = 12_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """All of it.
@@ -208,6 +230,7 @@ class Rules:
         tools: In the order of the file.
         risk: ``None``: not scored.
         models: What holds for the models of sub-agents.
+        outputs: What holds for the outputs of tools.
     """
 
     if_unreachable: Answer
@@ -218,3 +241,4 @@ class Rules:
     tools: tuple[ToolRule, ...] = ()
     risk: RiskRule | None = None
     models: ModelRule = field(default_factory=ModelRule)
+    outputs: OutputRule = field(default_factory=OutputRule)

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from fleetspan_routing.control.document import load_rules, parse_rules
-from fleetspan_routing.control.rules import Answer, Measure, Mode, ModelRule, Scope
+from fleetspan_routing.control.rules import (
+    Answer,
+    Measure,
+    Mode,
+    ModelRule,
+    OutputRule,
+    Scope,
+)
 from fleetspan_routing.document import DocumentError
 
 
@@ -39,6 +46,17 @@ def test_all_of_it(tmp_path: Path) -> None:
         explore=0.05,
         by_text=False,
     )
+    assert rules.outputs == OutputRule(
+        mode=Mode.DRY_RUN, tools=("Bash", "mcp__*"), over=3_000, code_over=12_000
+    )
+
+
+def test_outputs_are_left_alone_unless_it_is_said() -> None:
+    """And then those of tools that answer texts, up to lengths that were measured."""
+    assert parse_rules({"if_unreachable": "allow"}).outputs.mode is Mode.OFF
+    rules = parse_rules({"if_unreachable": "allow", "outputs": {"mode": True}})
+    assert rules.outputs == OutputRule(mode=Mode.ON)
+    assert "Read" not in rules.outputs.tools
 
 
 @pytest.mark.parametrize(
@@ -75,6 +93,11 @@ def test_all_of_it(tmp_path: Path) -> None:
         ({"risk": {"threshold": 2}}, "risk.threshold", "at most 1"),
         ({"risk": {"then": "allow"}}, "risk.then", "'allow'"),
         ({"models": {"mode": "on"}}, "models.tiers", "None"),
+        ({"outputs": {"mode": "auto"}}, "outputs.mode", "'auto'"),
+        ({"outputs": {"tools": []}}, "outputs.tools", "at least one"),
+        ({"outputs": {"over": 20}}, "outputs.over", "below 200"),
+        ({"outputs": {"code_over": 1.5}}, "outputs.code_over", "whole number"),
+        ({"outputs": {"cap": 4000}}, "outputs", "'cap' is not known"),
         (
             {"models": {"mode": "on", "tiers": "t", "target": 2}},
             "models.target",

@@ -68,6 +68,32 @@ def test_without_a_collector_it_stops_when_that_is_laid_down(tmp_path: Path) -> 
     assert told["told"] == []
 
 
+def test_a_long_output_is_made_shorter_and_read_back(tmp_path: Path) -> None:
+    """The model gets both ends and the error; the whole lies where the agent may read."""
+    told = play("shortened_on", tmp_path / "run").document
+    (_, short), (failed, whole) = told["told"]
+    assert len(short) < 5_000
+    for kept in ("line 1\n", "line 2000", "ERROR: disk /dev/sdb1 is full", "Read /"):
+        assert kept in short
+    assert "line 500\n" not in short
+    assert not failed, whole
+    assert all(f"\tline {number}\n" in f"{whole}\n" for number in range(1, 2001))
+    (event,) = (each["LogAttributes"] for each in told["events"])
+    assert event["fleetspan.context.applied"] == "true"
+    assert int(event["fleetspan.context.kept"]) < 5_000
+    assert told["client"]["results"][-1]["result"] == "LONG DONE."
+
+
+def test_in_a_dry_run_a_long_output_stays_as_it_is(tmp_path: Path) -> None:
+    """It is recorded what would have been kept back."""
+    told = play("shortened_dry", tmp_path / "run").document
+    assert "line 500\n" in told["told"][0][1]
+    (event,) = (each["LogAttributes"] for each in told["events"])
+    assert event["fleetspan.context.applied"] == "false"
+    assert int(event["fleetspan.context.characters"]) > 18_000
+    assert "fleetspan.context.files" not in event
+
+
 @pytest.mark.parametrize("mode", ["on", "dry"])
 def test_the_model_of_a_sub_agent_is_chosen(tmp_path: Path, mode: str) -> None:
     """What the tiers say is what it runs on, and recorded; in a dry run only recorded."""

@@ -72,6 +72,23 @@ def _lasting(read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
             return now
 
 
+def _shortened(stage: Stage, *, mode: str) -> dict[str, Any]:
+    """A long output of a tool; the agent may read files of its project only."""
+    rules = stage.home / "control.yaml"
+    rules.write_text(f"if_unreachable: allow\noutputs: {{mode: {mode}}}\n")
+    _install(stage, "allow")
+    variables = {"HOME": str(stage.home), "FLEETSPAN_CONTROL_FILE": str(rules)}
+    with Collector(stage.data, variables=variables, ports=()) as collector:
+        ended = stage.run("SCRIPT-LONG go", "--allowedTools", "Bash", name="main")
+        reduced = "EventName = 'fleetspan.context.reduction'"
+        poll(lambda: collector.count("otel_logs", reduced) > 0, "the event")
+        return _outcome(stage, ended) | {
+            "events": collector.sql(
+                f"SELECT LogAttributes FROM otel.otel_logs WHERE {reduced}"
+            )
+        }
+
+
 def _routed(stage: Stage, *, mode: str) -> dict[str, Any]:
     """Sub-agents whose model is chosen; there is one that it can be."""
     tiers = stage.home / "tiers.yaml"
@@ -135,6 +152,8 @@ SCENARIOS: Final[dict[str, Callable[[Stage], dict[str, Any]]]] = {
     ),
     "routed_on": functools.partial(_routed, mode="on"),
     "routed_dry": functools.partial(_routed, mode="dry_run"),
+    "shortened_on": functools.partial(_shortened, mode="on"),
+    "shortened_dry": functools.partial(_shortened, mode="dry_run"),
     "dead_allow": functools.partial(_unanswered, unreachable="allow"),
     "dead_deny": functools.partial(_unanswered, unreachable="deny"),
 }

@@ -15,6 +15,9 @@ Plan = list["Step"]
 LAST_AGENT = "{last agent}"
 """Stands in an argument for the id of the agent that the conversation named last."""
 
+LAST_FILE = "{last file}"
+"""Stands in an argument for the file that a mark in the conversation named last."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -259,6 +262,17 @@ def plans(project: str) -> dict[str, Plan]:
         "SCRIPT-SECOND": [
             says(bash("sleep 1; echo second-step-0")),
             says(text("SECOND RESULT.")),
+        ],
+        # A long output, and the whole of it read back.
+        "SCRIPT-LONG": [
+            says(
+                bash(
+                    "for i in $(seq 2000); do echo line $i; "
+                    "if [ $i = 1000 ]; then echo ERROR: disk /dev/sdb1 is full; fi; done"
+                )
+            ),
+            says(call("Read", file_path=LAST_FILE)),
+            says(text("LONG DONE.")),
         ],
         "SCRIPT-OTHER": [
             says(bash("echo other-step-0")),

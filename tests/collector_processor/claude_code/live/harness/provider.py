@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, Self
 
 from tests.collector_processor.claude_code.live.harness.plans import (
     LAST_AGENT,
+    LAST_FILE,
     Block,
     Plan,
     plans,
@@ -35,6 +36,7 @@ KEPT_HEADERS: Final = (
 )
 _MARKER: Final = re.compile(r"SCRIPT-[A-Z]+")
 _AGENT: Final = re.compile(r"agentId: ([0-9a-z]+)")
+_FILE: Final = re.compile(r"Read (/[^\]\"\\;]+\.txt)")
 _ERRORS: Final = {400: "invalid_request_error", 529: "overloaded_error"}
 _PAUSE_S: Final = 0.05
 """Between the parts of a streamed answer, so that agents interleave as they do."""
@@ -174,21 +176,20 @@ def usage_of(number: int) -> dict[str, Any]:
 
 
 def _filled(blocks: Sequence[Block], request: str) -> list[Block]:
-    """Return blocks with the agent that the request names last, where one is meant."""
-    named = _AGENT.findall(request)
+    """Return blocks with the agent or file that the request names last, where meant."""
+    named = {LAST_AGENT: _AGENT.findall(request), LAST_FILE: _FILE.findall(request)}
     return [
-        block | {"input": _with_agent(block["input"], named)}
+        block
+        | {
+            "input": {
+                key: (named.get(value) or [value])[-1]
+                for key, value in block["input"].items()
+            }
+        }
         if "input" in block
         else block
         for block in map(dict, blocks)
     ]
-
-
-def _with_agent(arguments: dict[str, Any], named: list[str]) -> dict[str, Any]:
-    return {
-        key: named[-1] if value == LAST_AGENT else value
-        for key, value in arguments.items()
-    }
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
