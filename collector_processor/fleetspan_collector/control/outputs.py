@@ -36,10 +36,10 @@ logger = logging.getLogger("fleetspan.control")
 
 _FOLDER: Final = "tool-results"
 _SESSION: Final = re.compile(r"[\w-]{1,100}")
-_KEPT: Final = re.compile(rf"/{_FOLDER}/[0-9a-f]{{8,64}}\.txt\Z")
+_KEPT: Final = re.compile(rf"/{_FOLDER}/([0-9a-f]{{8,64}})\.txt\Z")
 _DEEPEST: Final = 8
-_LONGEST: Final = 1_000_000
-"""Characters; longer texts take longer than a client should wait."""
+_LONGEST: Final = 200_000
+"""Characters; more take longer than a client should wait, and it cuts those itself."""
 
 _BLANK: Final = re.compile(r"\s")
 
@@ -85,7 +85,7 @@ def shorten(
         characters=sum(map(len, _texts(output))),
         kept=sum(map(len, _texts(made))),
         shapes=tuple(cutting.shapes),
-        files=tuple(cutting.files) if does else (),
+        refs=tuple(cutting.refs) if does else (),
         applied=does,
     )
 
@@ -99,10 +99,11 @@ def is_long(rule: OutputRule, hook: Mapping[str, Any]) -> bool:
 
 
 def read_back(hook: Mapping[str, Any]) -> str:
-    """Return the file of what was kept back that a call is about to read, or ``""``."""
+    """Return the reference of what was kept back and a call is about to read, or ``""``."""
     given = hook.get("tool_input")
     path = word(given, "file_path") if isinstance(given, dict) else ""
-    return path if _KEPT.search(path) else ""
+    found = _KEPT.search(path)
+    return found.group(1) if found else ""
 
 
 class _BesideTranscript(DiskStore):
@@ -121,7 +122,7 @@ class _Cutting:
     settings: Settings
     wanted: frozenset[str]
     shapes: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
+    refs: list[str] = field(default_factory=list)
 
     def shorter(self, value: Any, depth: int = 0) -> Any:
         """Return the same with its texts cut."""
@@ -139,7 +140,7 @@ class _Cutting:
         if made.text != text:
             self.shapes.append(made.shape)
         if made.ref:
-            self.files.append(str(self.folder / f"{made.ref}.txt"))
+            self.refs.append(made.ref)
         return made.text
 
 

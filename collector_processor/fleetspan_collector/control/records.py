@@ -96,14 +96,14 @@ def _events(decision: Decision) -> Iterator[tuple[str, dict[str, Any], str]]:
             "fleetspan.context.characters": shortened.characters,
             "fleetspan.context.kept": shortened.kept,
             "fleetspan.context.shapes": shortened.shapes,
-            "fleetspan.context.files": shortened.files,
+            "fleetspan.context.refs": shortened.refs,
             "fleetspan.context.applied": shortened.applied,
         }
         removed = shortened.characters - shortened.kept
         text = f"{removed:,} of {shortened.characters:,} characters were kept back"
         yield OUTPUT_EVENT, said, text
     if decision.read_back:
-        said = {"fleetspan.context.file": decision.read_back}
+        said = {"fleetspan.context.ref": decision.read_back}
         yield RECALL_EVENT, said, "What was kept back is read"
 
 

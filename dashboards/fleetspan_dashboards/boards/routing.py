@@ -15,7 +15,7 @@ _CHOSEN: Final = f"{_DECISIONS} AND EventName = 'fleetspan.routing.decision'"
 _DECIDED: Final = f"{_DECISIONS} AND EventName = 'fleetspan.control.decision'"
 _CUT: Final = f"{_DECISIONS} AND EventName = 'fleetspan.context.reduction'"
 _READ_BACK: Final = (
-    "SELECT groupUniqArray(LogAttributes['fleetspan.context.file'])"
+    "SELECT groupUniqArray(LogAttributes['fleetspan.context.ref'])"
     f" {_DECISIONS} AND EventName = 'fleetspan.context.recall'"
 )
 _NOT_CUT: Final = "no output is made shorter unless rules say so"
@@ -132,7 +132,7 @@ ROUTING: Final = Board(
             " sum(toUInt64OrZero(LogAttributes['fleetspan.context.characters'])) AS came,"
             " sum(toUInt64OrZero(LogAttributes['fleetspan.context.kept'])) AS sent,"
             " 1 - sent / came AS kept_back,"
-            " avg(hasAny(JSONExtract(LogAttributes['fleetspan.context.files'], 'Array(String)'),"
+            " avg(hasAny(JSONExtract(LogAttributes['fleetspan.context.refs'], 'Array(String)'),"
             f" ({_READ_BACK}))) AS read_back,"
             f" avg(LogAttributes['fleetspan.context.applied'] = 'true') AS applied {_CUT}"
             " GROUP BY tool ORDER BY came DESC LIMIT 50",

@@ -63,7 +63,7 @@ class Shortened:
         characters: Of all its texts, as they were.
         kept: As they are now.
         shapes: What the texts that were cut were taken for: json, code or lines.
-        files: Where the whole of each is.
+        refs: Of the whole of each, by which it is read back.
         applied: Whether the client is told; not in a dry run.
     """
 
@@ -71,7 +71,7 @@ class Shortened:
     characters: int
     kept: int
     shapes: tuple[str, ...]
-    files: tuple[str, ...]
+    refs: tuple[str, ...]
     applied: bool = False
 
 
@@ -95,7 +95,7 @@ class Decision:
         input: What the tool is given in place of what it was.
         approval: Id under which a person may approve it.
         shortened: The output of the tool, made shorter.
-        read_back: The file of what was kept back that the agent is about to read.
+        read_back: Reference of what was kept back and is about to be read.
     """
 
     event: str

@@ -91,7 +91,7 @@ def test_in_a_dry_run_a_long_output_stays_as_it_is(tmp_path: Path) -> None:
     (event,) = (each["LogAttributes"] for each in told["events"])
     assert event["fleetspan.context.applied"] == "false"
     assert int(event["fleetspan.context.characters"]) > 18_000
-    assert "fleetspan.context.files" not in event
+    assert "fleetspan.context.refs" not in event
 
 
 @pytest.mark.parametrize("mode", ["on", "dry"])
