@@ -15,8 +15,8 @@ tasks: optimistic). Those that are fitted are cross-validated: five folds, three
 task is in the fit that rates it, and tasks of different folds are compared by their ranks
 in them, as numbers of different fits are not of one scale; they are told which repository
 (A, B) or subject (D) a task is of. A random router has an APGR of
-0.50; its standard deviation over shuffles is the noise. Behind each figure is its standard
-error: by how much it moves when the tasks are drawn anew (bootstrap), their ratings kept.
+0.50; its standard deviation over shuffles is the noise. Standard errors are by how much
+each figure moves when the tasks are drawn anew (bootstrap), their ratings kept.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ Floats = npt.NDArray[np.float64]
 
 _SHUFFLES: Final = 200
 _DRAWS: Final = 200
-_SHARES: Final = ("cpt50", "cpt80", "c95", "c99")
 _CHARACTERS_OF_A_TOKEN: Final = 4
 
 
@@ -77,10 +76,10 @@ def measure(scale: Scale, folder: Path, data: Path | None = None) -> Result:
             }
             rows.append(
                 [
-                    *(arm.name, router, len(arm.texts)),
-                    f"{curve.apgr:.2f} ± {errors.apgr:.2f}",
-                    *(_percent(curve, errors, name) for name in _SHARES),
-                    noise,
+                    *(arm.name, router, len(arm.texts), curve.apgr),
+                    *(100 * curve.cpt50, 100 * curve.cpt80),
+                    *(100 * curve.c95, 100 * curve.c99),
+                    *(_in_a_line(errors), noise),
                 ]
             )
     notes = [f"absent, and passed over: {', '.join(absent)}"] if absent else []
@@ -89,7 +88,7 @@ def measure(scale: Scale, folder: Path, data: Path | None = None) -> Result:
         title="routing by the text of tasks, on public outcomes",
         columns=(
             *("arm", "router", "tasks", "APGR", "CPT50 %", "CPT80 %"),
-            *("c95 %", "c99 %", "noise of APGR"),
+            *("c95 %", "c99 %", "standard errors", "noise of APGR"),
         ),
         rows=rows,
         settings={"folds": fits.FOLDS, "times": scale.routing_times},
@@ -141,8 +140,9 @@ def errors_of(arm: Arm, scores: Floats) -> Curve:
     return Curve(**dict(zip(Curve.__slots__, np.std(drawn, axis=0), strict=True)))
 
 
-def _percent(curve: Curve, errors: Curve, name: str) -> str:
-    return f"{100 * getattr(curve, name):.0f} ± {100 * getattr(errors, name):.0f}"
+def _in_a_line(errors: Curve) -> str:
+    shares = (errors.cpt50, errors.cpt80, errors.c95, errors.c99)
+    return " / ".join([f"{errors.apgr:.2f}", *(f"{100 * each:.0f}" for each in shares)])
 
 
 def _first(share: Floats, holds: npt.NDArray[np.bool_]) -> float:
