@@ -254,3 +254,14 @@ def test_a_hint_may_have_braces() -> None:
         TRACE, Settings(cap_characters=400, code_characters=600, recall_hint=hint)
     )
     assert f'recall with recall {{"ref": "{made.ref}"}}' in made.text
+
+
+def test_numbers_that_are_counted_through_are_no_names() -> None:
+    """Ids that stand alone are; room is not spent on numbers of lines."""
+    log = "\n".join(
+        f"{n:05} {'order 4711984 failed' if n == 300 else 'done'}" for n in range(600)
+    )
+    made = reduce(log, Settings(cap_characters=400)).text
+    listed = made.partition("names: ")[2].partition("]")[0].split()
+    assert "4711984" in made
+    assert "00151" not in listed
