@@ -92,9 +92,11 @@ def worth_keeping(
     chosen: list[str] = []
     alike: Counter[str] = Counter()
     for name in sorted((name for name in found if name not in kept), key=rank):
-        if name.isdecimal() and f"{int(name) - 1:0{len(name)}}" in found:
-            # The next one of a row that is counted through, as lines are; no id.
-            continue
+        if name.isdecimal():
+            before = f"{int(name) - 1:0{len(name)}}"
+            if before in found or before in kept:
+                # The next one of a row that is counted through, as lines are; no id.
+                continue
         # Names that differ in numbers only tell each other.
         shape = _DIGITS.sub("#", name)
         alike[shape] += 1
