@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 
-from fleetspan_collector.cli._invocation import Invocation
+from fleetspan_collector.cli._invocation import Invocation, with_common_options
 from fleetspan_collector.cli._text import plain
 from fleetspan_collector.config import SETTINGS, Loaded, show, show_size
 
@@ -56,3 +56,7 @@ def _json_value(loaded: Loaded, name: str) -> object:
     return (
         value if value is None or isinstance(value, bool | int | float) else show(value)
     )
+
+
+config: Final = typer.Typer(help="Settings.")
+config.command("show")(with_common_options(show_settings))

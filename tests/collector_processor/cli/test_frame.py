@@ -1,11 +1,14 @@
 """The frame of the command: common options, version, settings, texts."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from fleetspan_collector.cli._app import COMMANDS
 from fleetspan_collector.cli._since import parse_since
 from fleetspan_collector.cli._text import count, duration, plain_lines, usd
 
@@ -27,6 +30,28 @@ def test_no_command_shows_the_help(command: Any) -> None:
     assert done.code == 0
     for name in ("up", "ls", "show", "doctor", "sql", "config", "version"):
         assert f"\n  {name} " in done.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help(command: Any, name: str) -> None:
+    """That is, it can be imported, by that name, and says what it does."""
+    done = command(name, "-h")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: fleetspan {name} ")
+    assert len(done.out.splitlines()) > 5
+
+
+def test_a_command_does_not_wait_for_the_others() -> None:
+    """What the version needs nothing of is not imported for it."""
+    heavy = ["fleetspan_collector.live", "pyarrow", "numpy", "grpc", "genai_prices"]
+    asked = (
+        "import sys; from fleetspan_collector.cli._run import run;"
+        f"run(['version']); print(sorted(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_common_options_before_and_after_the_command(command: Any) -> None:
