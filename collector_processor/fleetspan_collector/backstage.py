@@ -124,15 +124,13 @@ class Backstage(ExitStack):
         if settings.control_file is None:
             return None
         rules = read_rules(settings.control_file)
-        chooser = None
-        if rules.models.tiers is not None:
-            chooser = Chooser(rules.models.tiers, self.engine, rules.models)
-            self.callback(chooser.stop)
-            chooser.start()
+        chooser = Chooser(self.engine, rules.models)
+        self.callback(chooser.stop)
+        chooser.start()
         control = Control(
             *(settings.control_file, settings.data, self.engine, self.prices, registry),
-            choose=chooser.choose if chooser else None,
-            follow=chooser.take_rules if chooser else None,
+            choose=chooser.choose,
+            follow=chooser.take_rules,
         )
         self.callback(control.stop)
         return control

@@ -24,3 +24,11 @@ def read_rules(path: Path) -> Rules:
             because=str(error),
             suggestion="fleetspan budget check, once it is mended",
         ) from error
+
+
+def changed_at(path: Path) -> int:
+    """Return when a file was changed, Unix nanoseconds; 0 when there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

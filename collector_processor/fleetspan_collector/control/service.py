@@ -33,7 +33,7 @@ from fleetspan_collector.control.findings import write_findings
 from fleetspan_collector.control.guarded import is_approving
 from fleetspan_collector.control.outputs import is_long, read_back, shorten
 from fleetspan_collector.control.records import submission_of
-from fleetspan_collector.control.rules_file import read_rules
+from fleetspan_collector.control.rules_file import changed_at, read_rules
 from fleetspan_collector.derive.prices import PriceBook
 from fleetspan_collector.store import _sql
 from fleetspan_collector.store._engine import Engine
@@ -122,7 +122,7 @@ class Control:
     ) -> None:
         self._follow = follow
         self._path = path
-        self._read_at = _changed_at(path)
+        self._read_at = changed_at(path)
         self.consent = Consent(data)
         self.decider = Decider(
             read_rules(path), self.consent, choose=choose, is_approving=is_approving
@@ -279,10 +279,10 @@ class Control:
 
     def _reload(self) -> None:
         """Take over rules that have changed; wrong ones leave those that hold."""
-        changed_at = _changed_at(self._path)
-        if changed_at == self._read_at:
+        found_at = changed_at(self._path)
+        if found_at == self._read_at:
             return
-        self._read_at = changed_at
+        self._read_at = found_at
         self.decider.rules = rules = read_rules(self._path)
         if self._follow is not None:
             self._follow(rules)
@@ -363,10 +363,3 @@ class Control:
             ["anthropic"], [model], now, np.array([row], dtype=np.float64)
         )
         return None if np.isnan(usd) else float(usd)
-
-
-def _changed_at(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

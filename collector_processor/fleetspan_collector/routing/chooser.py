@@ -13,6 +13,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from fleetspan_collector._errors import UsageError
+from fleetspan_collector.control.rules_file import changed_at
 from fleetspan_collector.routing.agent_tools import AgentTools
 from fleetspan_collector.routing.memory import Names, Source, remember
 from fleetspan_collector.routing.texts import LEAST_TEXTS, JudgeApart, questions
@@ -32,7 +33,8 @@ CLIENTS_NAMES: Final = ("haiku", "sonnet", "opus", "fable")
 """What the client takes as the model of a sub-agent."""
 
 WORKLOAD: Final = "claude-code"
-_READ_EVERY_S: Final = 30.0
+_LEARN_EVERY_S: Final = 30.0
+_LOOK_EVERY_S: Final = 3.0
 
 
 def read_tiers(path: Path) -> Tiers:
@@ -76,9 +78,8 @@ class Chooser:
     """Knows outcomes, and chooses by them.
 
     Args:
-        path: File of tiers.
         engine: Any connection; it opens its own.
-        rule: How it chooses.
+        rule: How it chooses, and by which file of tiers; without one it chooses nothing.
         home: Of the user whose own agents are defined there.
 
     Raises:
@@ -86,27 +87,26 @@ class Chooser:
     """
 
     def __init__(
-        self, path: Path, engine: Engine, rule: ModelRule, home: Path | None = None
+        self, engine: Engine, rule: ModelRule, home: Path | None = None
     ) -> None:
-        tiers = read_tiers(path)
-        check_for_client(tiers, path)
-        self._path = path
+        self._rule = rule
+        self._read: tuple[Path | None, int] = (None, 0)
+        self._router: Router | None = None
+        self._version: tuple[int, int] | None = None
+        self._judged = 0
+        self._take_tiers()
         self._engine = engine.another()
         self._source = Source.of_engine(self._engine)
-        self._names = Names(tiers)
-        self._router = Router(tiers=tiers, policy=_policy(rule))
         self._tools = AgentTools(home)
         self._failing: frozenset[str] = frozenset()
-        self._version: tuple[int, int] | None = None
         self._judge = JudgeApart()
-        self._judged = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(
             target=self._follow, name="fleetspan-routing", daemon=True
         )
 
     def start(self) -> None:
-        """Read what is known, now and every half minute."""
+        """Read what is known, now and every half minute, and tiers that have changed."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -118,15 +118,19 @@ class Chooser:
         self._engine.close()
 
     def take_rules(self, rules: Rules) -> None:
-        """Choose as rules that were read again say; other tiers need a restart."""
-        self._router.policy = _policy(rules.models)
-        if rules.models.tiers not in (None, self._path):
-            logger.warning("tiers stay those of %s until the next start", self._path)
+        """Choose as rules that were read again say; other tiers some seconds later."""
+        self._rule = rules.models
+        router = self._router
+        if router is not None:
+            router.policy = _policy(rules.models)
 
     def choose(
         self, session: Session, by: Agent, arguments: Mapping[str, Any], cwd: str
     ) -> Chosen | None:
         """Choose, as `fleetspan_routing.control.decider.Choose` says."""
+        router = self._router
+        if router is None:
+            return None
         kind, prompt, description = (
             str(arguments.get(key) or "")
             for key in ("subagent_type", "prompt", "description")
@@ -143,7 +147,7 @@ class Chooser:
         )
         asked = str(arguments.get("model") or "")
         try:
-            decision = self._router.pick(
+            decision = router.pick(
                 task,
                 # What is kept of a sub-agent's task, so that it can be learned from.
                 text=description,
@@ -162,37 +166,65 @@ class Chooser:
             details=details_of(decision) | {"by": by.type or "main"},
         )
 
+    def _take_tiers(self) -> bool:
+        """Read tiers that are new or have changed; return whether there are others now.
+
+        Raises:
+            UsageError: When they cannot be used, once; those that were stay.
+        """
+        path = self._rule.tiers
+        found = (path, changed_at(path) if path else 0)
+        if found == self._read:
+            return False
+        self._read = found
+        router = None
+        if path is not None:
+            tiers = read_tiers(path)
+            check_for_client(tiers, path)
+            router = Router(tiers=tiers, policy=_policy(self._rule))
+            logger.info("tiers were read from %s", path)
+        # One assignment: who chooses meanwhile has the old ones, whole.
+        self._router = router
+        self._version, self._judged = None, 0
+        return True
+
     def _follow(self) -> None:
+        due_s = 0.0
         while True:
             try:
-                self._learn()
+                if self._take_tiers() or time.monotonic() >= due_s:
+                    due_s = time.monotonic() + _LEARN_EVERY_S
+                    self._learn()
+            except UsageError as error:
+                logger.error("tiers stay as they were: %s: %s", error, error.because)
             except ClickHouseError as error:
                 reason = str(error).splitlines()[0][:300]
                 logger.error("outcomes could not be read: %s", reason)
             except Exception:
                 logger.exception("outcomes could not be read")
-            if self._stopping.wait(_READ_EVERY_S):
+            if self._stopping.wait(_LOOK_EVERY_S):
                 return
 
     def _learn(self) -> None:
-        failing = {self._names.of(model) for model in self._source.failing()}
+        router = self._router
+        if router is None:
+            return
+        names = Names(router.tiers)
+        failing = {names.of(model) for model in self._source.failing()}
         if failing != self._failing:
             logger.info("providers that fail: %s", ", ".join(sorted(failing)) or "none")
         self._failing = frozenset(failing)
         version = self._source.version()
         if version == self._version:
             return
-        known = remember(self._source.outcomes(), self._router.tiers)
-        # One assignment: who chooses meanwhile has the old ones, whole.
-        self._router.outcomes = known
-        if self._router.policy.by_text:
-            self._judge_texts()
+        router.outcomes = remember(self._source.outcomes(), router.tiers)
+        if router.policy.by_text:
+            self._judge_texts(router)
         self._version = version
 
-    def _judge_texts(self) -> None:
+    def _judge_texts(self, router: Router) -> None:
         """Find out again whether texts may decide, once there are a tenth more."""
-        policy = self._router.policy
-        asked = questions(self._source.texts(), self._router.tiers, policy.target)
+        asked = questions(self._source.texts(), router.tiers, router.policy.target)
         number = sum(len(each.seen) for each in asked)
         if number < LEAST_TEXTS or number < 1.1 * self._judged:
             return
@@ -204,7 +236,7 @@ class Chooser:
         self._judged = number
         for workload, verdict in found.items():
             logger.info("texts of %s: %s", workload, verdict.reason)
-        self._router.texts = dict(found)
+        router.texts = dict(found)
 
 
 def details_of(decision: Decision) -> dict[str, Any]:

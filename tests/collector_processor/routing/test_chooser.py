@@ -40,7 +40,7 @@ def choosing(store: Embedded, folder: Path, **given: Any) -> Iterator[Chooser]:
     tiers = folder / "tiers.yaml"
     tiers.write_text(TIERS)
     rule = ModelRule(mode=Mode.ON, tiers=tiers, **given)
-    chooser = Chooser(tiers, store.engine, rule, home=folder / "nobody")
+    chooser = Chooser(store.engine, rule, home=folder / "nobody")
     chooser.start()
     try:
         yield chooser
@@ -108,6 +108,45 @@ def by_chance(number: int) -> list[dict[str, Any]]:
             }
         )
     return made
+
+
+def test_tiers_that_change_are_taken_over(
+    store: Embedded, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wrong ones leave those that were; where there were none, there may be later."""
+    with choosing(store, tmp_path) as chooser:
+        assert choose(chooser).model == "opus"
+        tiers = tmp_path / "tiers.yaml"
+        tiers.write_text("tiers: {strong: {models: [gpt-9]}}")
+        poll(lambda: "'gpt-9'" in caplog.text, "that they cannot be used")
+        assert choose(chooser).model == "opus"
+        tiers.write_text("tiers: {strong: {models: [sonnet]}}")
+        poll(lambda: choose(chooser).model == "sonnet", "the other tiers")
+        other = tmp_path / "other.yaml"
+        other.write_text("tiers: {strong: {models: [fable]}}")
+        rule = ModelRule(mode=Mode.ON, tiers=other)
+        chooser.take_rules(Rules(if_unreachable=Answer.ALLOW, models=rule))
+        poll(lambda: choose(chooser).model == "fable", "the other file")
+    assert caplog.text.count("tiers stay as they were") == 1
+
+
+def test_without_tiers_nothing_is_chosen_until_there_are(
+    store: Embedded, tmp_path: Path
+) -> None:
+    """Rules may come to have some while the collector runs."""
+    chooser = Chooser(store.engine, ModelRule(), home=tmp_path / "nobody")
+    chooser.start()
+    try:
+        session = Session("s", time.time_ns())
+        assert chooser.choose(session, session.main, {"prompt": "x"}, "/") is None
+        tiers = tmp_path / "tiers.yaml"
+        tiers.write_text(TIERS)
+        rule = ModelRule(mode=Mode.ON, tiers=tiers)
+        chooser.take_rules(Rules(if_unreachable=Answer.ALLOW, models=rule))
+        poll(lambda: chooser.choose(session, session.main, {}, "/") is not None, "one")
+        assert choose(chooser).model == "opus"
+    finally:
+        chooser.stop()
 
 
 @pytest.mark.slow
