@@ -84,6 +84,21 @@ def test_a_long_output_is_made_shorter_and_read_back(tmp_path: Path) -> None:
     assert told["client"]["results"][-1]["result"] == "LONG DONE."
 
 
+def test_a_long_answer_of_an_mcp_server_is_made_shorter(tmp_path: Path) -> None:
+    """It is JSON still, and the whole of it is there."""
+    told = play("shortened_mcp", tmp_path / "run").document
+    (_, short), (failed, whole) = told["told"]
+    assert 'order 0"' in short
+    assert "Read /" in short
+    assert len(short) < 5_000
+    assert not failed, whole
+    assert "order 799" in whole
+    (event,) = (each["LogAttributes"] for each in told["events"])
+    assert event["gen_ai.tool.name"] == "mcp__shop__orders"
+    assert event["fleetspan.context.shapes"] == '["json"]'
+    assert told["client"]["results"][-1]["result"] == "ORDERS DONE."
+
+
 def test_in_a_dry_run_a_long_output_stays_as_it_is(tmp_path: Path) -> None:
     """It is recorded what would have been kept back."""
     told = play("shortened_dry", tmp_path / "run").document

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from tests.collector_processor.claude_code.live.harness import shop as shop_server
 from tests.collector_processor.claude_code.live.harness.stage import (
     ALLOWED,
     Ended,
@@ -23,6 +25,7 @@ guards:
   loop: {{repeats: 3}}
   fan_out: {{at_once: 2}}
 """
+_ORDERS: Final = "mcp__shop__orders"
 _TIERS: Final = "tiers: {only: {models: [haiku]}}"
 _REWRITTEN_S: Final = 8.0
 _AMPLE: Final = "one session: {of: session, usd: 100}"
@@ -72,14 +75,21 @@ def _lasting(read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
             return now
 
 
-def _shortened(stage: Stage, *, mode: str) -> dict[str, Any]:
+def _shortened(stage: Stage, *, mode: str, plan: str = "LONG") -> dict[str, Any]:
     """A long output of a tool; the agent may read files of its project only."""
     rules = stage.home / "control.yaml"
     rules.write_text(f"if_unreachable: allow\noutputs: {{mode: {mode}}}\n")
+    servers = stage.home / "servers.json"
+    shop = {"command": sys.executable, "args": [shop_server.__file__]}
+    servers.write_text(json.dumps({"mcpServers": {"shop": shop}}))
     _install(stage, "allow")
     variables = {"HOME": str(stage.home), "FLEETSPAN_CONTROL_FILE": str(rules)}
     with Collector(stage.data, variables=variables, ports=()) as collector:
-        ended = stage.run("SCRIPT-LONG go", "--allowedTools", "Bash", name="main")
+        ended = stage.run(
+            f"SCRIPT-{plan} go",
+            *("--mcp-config", str(servers), "--allowedTools", "Bash", _ORDERS),
+            name="main",
+        )
         reduced = "EventName = 'fleetspan.context.reduction'"
         poll(lambda: collector.count("otel_logs", reduced) > 0, "the event")
         return _outcome(stage, ended) | {
@@ -153,6 +163,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage], dict[str, Any]]]] = {
     "routed_on": functools.partial(_routed, mode="on"),
     "routed_dry": functools.partial(_routed, mode="dry_run"),
     "shortened_on": functools.partial(_shortened, mode="on"),
+    "shortened_mcp": functools.partial(_shortened, mode="on", plan="ORDERS"),
     "shortened_dry": functools.partial(_shortened, mode="dry_run"),
     "dead_allow": functools.partial(_unanswered, unreachable="allow"),
     "dead_deny": functools.partial(_unanswered, unreachable="deny"),

@@ -274,6 +274,12 @@ def plans(project: str) -> dict[str, Plan]:
             says(call("Read", file_path=LAST_FILE)),
             says(text("LONG DONE.")),
         ],
+        # The same, of a tool of an MCP server.
+        "SCRIPT-ORDERS": [
+            says(call("mcp__shop__orders")),
+            says(call("Read", file_path=LAST_FILE)),
+            says(text("ORDERS DONE.")),
+        ],
         "SCRIPT-OTHER": [
             says(bash("echo other-step-0")),
             says(text("OTHER RESULT.")),
