@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from tests.collector_processor.claude_code.live.harness.provider import Provider
 from tests.collector_processor.claude_code.live.harness.truth import expected
-from tests.collector_processor.running import Collector, environment
+from tests.collector_processor.running import Collector, environment, poll
 
 ALLOWED: Final = (
     *("--permission-mode", "acceptEdits"),
@@ -192,6 +192,9 @@ class Stage:
                 env=self._fleetspan_variables(),
             )
         try:
+            # One that begins after the collector is gone runs one of its own.
+            said = self.root / "follow.stderr"
+            poll(lambda: "following" in said.read_text(), "that it follows")
             yield
             follower.terminate()
             assert follower.wait(60) == 0
