@@ -41,25 +41,24 @@ _DEEPEST: Final = 8
 _LONGEST: Final = 200_000
 """Characters; more take longer than a client should wait, and it cuts those itself."""
 
-_BLANK: Final = re.compile(r"\s")
+_ENCODED: Final = re.compile(r"(?:data:[^\s]{0,200},)?[\w+/=-]{1000}")
+"""How pictures and the like begin; of them no part can be read."""
 
 
 def shorten(
-    rule: OutputRule, hook: Mapping[str, Any], *, does: bool
+    rule: OutputRule, hook: Mapping[str, Any], folder: Path, *, does: bool
 ) -> Shortened | None:
     """Make the output of a tool shorter, as far as it is text.
 
     Args:
         rule: Which ones, and to what.
         hook: A ``PostToolUse`` hook, as the client gives it.
+        folder: Where the whole goes, as `folder_of` says.
         does: Whether it is done; else nothing is kept, and the client is not told.
 
     Returns:
         ``None`` when it stays as it is.
     """
-    folder = _folder_of(hook) if is_long(rule, hook) else None
-    if folder is None:
-        return None
     cutting = _Cutting(
         folder=folder,
         store=_BesideTranscript(folder) if does else MemoryStore(),
@@ -165,17 +164,11 @@ def _is_of_texts(block: Mapping[str, Any]) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Whether a text is to be read; what is encoded has no blanks for a long time."""
-    return len(value) <= _LONGEST and (
-        len(value) < _LEAST_ENCODED
-        or _BLANK.search(value, 0, _LEAST_ENCODED) is not None
-    )
+    """Whether a text is to be read, and not too long to look at."""
+    return len(value) <= _LONGEST and _ENCODED.match(value) is None
 
 
-_LEAST_ENCODED: Final = 1_000
-
-
-def _folder_of(hook: Mapping[str, Any]) -> Path | None:
+def folder_of(hook: Mapping[str, Any]) -> Path | None:
     """Where the session keeps outputs; ``None`` where that is not here, or not ours.
 
     A hook is a claim of whoever sends it: only beside a transcript that is here and the
@@ -193,7 +186,8 @@ def _folder_of(hook: Mapping[str, Any]) -> Path | None:
         ours = stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid()
         if not ours or any(map(_is_in_the_way, (folder.parent, folder))):
             return None
-    except OSError:
+    except (OSError, ValueError):
+        # Nothing is there, or nothing can be: a name with a zero byte.
         return None
     return folder
 

@@ -31,7 +31,12 @@ from fleetspan_collector.control.consent import Consent
 from fleetspan_collector.control.feeds import LocalTranscripts, hook_of, usages
 from fleetspan_collector.control.findings import write_findings
 from fleetspan_collector.control.guarded import is_approving
-from fleetspan_collector.control.outputs import is_long, read_back, shorten
+from fleetspan_collector.control.outputs import (
+    folder_of,
+    is_long,
+    read_back,
+    shorten,
+)
 from fleetspan_collector.control.records import submission_of
 from fleetspan_collector.control.rules_file import changed_at, read_rules
 from fleetspan_collector.derive.prices import PriceBook
@@ -135,6 +140,7 @@ class Control:
         self._version = 0
         self._decided_at_s = time.monotonic()
         self._found_at_s = 0.0
+        self._told_of_elsewhere = False
         self._news: queue.Queue[Submission | None] = queue.Queue(_MOST_WAITING)
         self._stopping = threading.Event()
         self._threads = [
@@ -232,9 +238,13 @@ class Control:
         rules = self.decider.rules
         if not is_long(rules.outputs, hook):
             return decision
+        folder = folder_of(hook)
+        if folder is None:
+            self._tell_of_elsewhere(word(hook, "transcript_path"))
+            return decision
         does = rules.mode is rules.outputs.mode is Mode.ON
         # Long ones take some milliseconds; others are answered meanwhile.
-        made = await asyncio.to_thread(shorten, rules.outputs, hook, does=does)
+        made = await asyncio.to_thread(shorten, rules.outputs, hook, folder, does=does)
         if made is None:
             return decision
         self.metrics.characters.labels("arrived").inc(made.characters)
@@ -249,6 +259,16 @@ class Control:
             enforced=does,
             shortened=made,
         )
+
+    def _tell_of_elsewhere(self, transcript: str) -> None:
+        """Say once why outputs stay as they are."""
+        if not self._told_of_elsewhere:
+            self._told_of_elsewhere = True
+            logger.warning(
+                "outputs of tools stay as they are where the session's transcript is not "
+                "a file of our user on this machine, as %s is not",
+                transcript[:300] or "one that is not named",
+            )
 
     # --- threads
 

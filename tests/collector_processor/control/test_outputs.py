@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from fleetspan_collector.control.outputs import shorten
+from fleetspan_collector.control.outputs import folder_of, is_long, shorten
+from fleetspan_routing.control.decision import Shortened
 from fleetspan_routing.control.rules import OutputRule
 from tests.collector_processor.control.asking import Client
 from tests.collector_processor.running import Collector, poll
@@ -42,10 +43,18 @@ def hook(project: Path, output: Any, **fields: Any) -> dict[str, Any]:
     }
 
 
+def made_shorter(
+    rule: OutputRule, hook: dict[str, Any], *, does: bool
+) -> Shortened | None:
+    """Do as control does."""
+    folder = folder_of(hook) if is_long(rule, hook) else None
+    return shorten(rule, hook, folder, does=does) if folder else None
+
+
 def test_a_long_log_is_cut_and_kept_whole(project: Path) -> None:
     """All else of the answer stays; the mark names the file."""
     answer = {"stdout": LOG, "stderr": "", "interrupted": False}
-    made = shorten(RULE, hook(project, answer), does=True)
+    made = made_shorter(RULE, hook(project, answer), does=True)
     assert made is not None
     assert made.applied
     assert made.output == answer | {"stdout": made.output["stdout"]}
@@ -60,7 +69,7 @@ def test_a_long_log_is_cut_and_kept_whole(project: Path) -> None:
 
 def test_in_a_dry_run_nothing_is_written(project: Path) -> None:
     """It is told what would have been cut."""
-    made = shorten(RULE, hook(project, {"stdout": LOG}), does=False)
+    made = made_shorter(RULE, hook(project, {"stdout": LOG}), does=False)
     assert made is not None
     assert not made.applied
     assert made.kept < made.characters
@@ -70,11 +79,13 @@ def test_in_a_dry_run_nothing_is_written(project: Path) -> None:
 
 def test_blocks_of_text_are_cut_and_pictures_are_not(project: Path) -> None:
     """As tools of MCP servers answer."""
-    rows = json.dumps([{"id": n, "name": f"row {n}"} for n in range(600)])
+    rows = json.dumps(
+        [{"id": n, "name": f"row{n}"} for n in range(600)], separators=(",", ":")
+    )
     picture = {"type": "image", "source": {"data": "QUJD" * 5_000}}
     answer = [{"type": "text", "text": rows}, picture]
     named = hook(project, answer, tool_name="mcp__shop__list")
-    made = shorten(RULE, named, does=True)
+    made = made_shorter(RULE, named, does=True)
     assert made is not None
     assert made.shapes == ("json",)
     assert made.output[1] == picture
@@ -87,7 +98,7 @@ def test_source_code_that_is_cut_still_parses(project: Path) -> None:
     function = f"def part_{{n}}(value):\n{body}    return value * {{n}}\n\n\n"
     for number, cut in ((20, False), (100, True)):
         source = "".join(function.format(n=n) for n in range(number))
-        made = shorten(RULE, hook(project, {"stdout": source}), does=True)
+        made = made_shorter(RULE, hook(project, {"stdout": source}), does=True)
         assert (made is not None) is cut
         if made is not None:
             assert made.shapes == ("code",)
@@ -99,6 +110,7 @@ def test_source_code_that_is_cut_still_parses(project: Path) -> None:
     [
         {"stdout": "short"},
         {"stdout": "QUJD" * 5_000},
+        {"stdout": "data:image/png;base64," + "QUJD" * 5_000},
         {"stdout": LOG, "isImage": True},
         {"stdout": LOG, "persistedOutputPath": "/somewhere/else.txt"},
         {"stdout": "word " * 60_000},
@@ -109,15 +121,17 @@ def test_source_code_that_is_cut_still_parses(project: Path) -> None:
 )
 def test_what_is_short_or_no_text_stays(project: Path, answer: Any) -> None:
     """Neither pictures, nor what the client itself has cut, nor what takes long."""
-    assert shorten(RULE, hook(project, answer), does=True) is None
+    assert made_shorter(RULE, hook(project, answer), does=True) is None
 
 
 def test_other_tools_stay(project: Path) -> None:
     """What an agent reads back is not cut again, whatever it is."""
     answer = {"type": "text", "file": {"content": LOG}}
-    assert shorten(RULE, hook(project, answer, tool_name="Read"), does=True) is None
+    assert (
+        made_shorter(RULE, hook(project, answer, tool_name="Read"), does=True) is None
+    )
     named = OutputRule(tools=("Re*",))
-    assert shorten(named, hook(project, answer, tool_name="Read"), does=True)
+    assert made_shorter(named, hook(project, answer, tool_name="Read"), does=True)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +142,7 @@ def test_other_tools_stay(project: Path) -> None:
         {"transcript_path": ""},
         {"session_id": "s2"},
         {"session_id": ".."},
+        {"transcript_path": "/nowhere\0/s1.jsonl"},
         {"session_id": "a/b"},
     ],
 )
@@ -135,7 +150,9 @@ def test_nothing_is_written_where_no_transcript_is(
     project: Path, fields: dict[str, str]
 ) -> None:
     """The output stays as it is: what cannot be read back is not cut."""
-    assert shorten(RULE, hook(project, {"stdout": LOG}, **fields), does=True) is None
+    assert (
+        made_shorter(RULE, hook(project, {"stdout": LOG}, **fields), does=True) is None
+    )
     assert [path.name for path in project.iterdir()] == ["s1.jsonl"]
 
 
@@ -148,7 +165,7 @@ def test_links_are_not_followed(project: Path, tmp_path: Path, place: str) -> No
     link.unlink(missing_ok=True)
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(elsewhere)
-    assert shorten(RULE, hook(project, {"stdout": LOG}), does=True) is None
+    assert made_shorter(RULE, hook(project, {"stdout": LOG}), does=True) is None
     assert list(elsewhere.iterdir()) == []
 
 
@@ -156,7 +173,7 @@ def test_links_are_not_followed(project: Path, tmp_path: Path, place: str) -> No
 def test_nothing_is_written_beside_another_users_transcript(project: Path) -> None:
     """Even where it could be."""
     os.chown(project / "s1.jsonl", 12345, 12345)
-    assert shorten(RULE, hook(project, {"stdout": LOG}), does=True) is None
+    assert made_shorter(RULE, hook(project, {"stdout": LOG}), does=True) is None
 
 
 def test_a_folder_that_cannot_be_written_leaves_outputs_as_they_are(
@@ -166,14 +183,14 @@ def test_a_folder_that_cannot_be_written_leaves_outputs_as_they_are(
     (project / "s1").mkdir()
     (project / "s1" / "tool-results").mkdir()
     # A folder in the place of the file: even root cannot write that.
-    made = shorten(RULE, hook(project, {"stdout": LOG}), does=False)
+    made = made_shorter(RULE, hook(project, {"stdout": LOG}), does=False)
     assert made is not None
-    first = shorten(RULE, hook(project, {"stdout": LOG}), does=True)
+    first = made_shorter(RULE, hook(project, {"stdout": LOG}), does=True)
     assert first is not None
     file = project / "s1" / "tool-results" / f"{first.refs[0]}.txt"
     file.unlink()
     file.mkdir()
-    assert shorten(RULE, hook(project, {"stdout": LOG}), does=True) is None
+    assert made_shorter(RULE, hook(project, {"stdout": LOG}), does=True) is None
     assert "stays as it is" in caplog.text
 
 
@@ -234,3 +251,7 @@ def test_a_client_is_told_the_shorter_output(
         assert event["LogAttributes"]["fleetspan.context.ref"] == ref
     arrived = f'fleetspan_control_output_characters_total{{as="arrived"}} {len(LOG)}.0'
     assert arrived in metrics.decode()
+    elsewhere = fields | {"session_id": "s2", "transcript_path": "/nowhere/s2.jsonl"}
+    for _ in range(2):
+        assert client.ask("PostToolUse", **elsewhere) == {}
+    assert collector.log.count("outputs of tools stay as they are") == 1
