@@ -185,6 +185,9 @@ class Chooser:
             logger.info("tiers were read from %s", path)
         # One assignment: who chooses meanwhile has the old ones, whole.
         self._router = router
+        if router is not None:
+            # Rules that were read again meanwhile have told the one before.
+            router.policy = _policy(self._rule)
         self._version, self._judged = None, 0
         return True
 
