@@ -6,7 +6,6 @@ All of them together take half a second to import, which every `fleetspan ls` wo
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, MutableMapping
 from typing import Any, Final
 
 import typer
@@ -54,34 +53,17 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-class _Commands(MutableMapping[str, Any]):
-    """Commands by name, each imported when it is first wanted."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[str, Any] = dict.fromkeys(COMMANDS)
-
-    def __getitem__(self, name: str) -> Any:
-        if self._loaded[name] is None:
-            self._loaded[name] = _load(name)
-        return self._loaded[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._loaded[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded)
-
-    def __len__(self) -> int:
-        return len(self._loaded)
-
-
 class _Root(TyperGroup):
+    """Imports a command when it is wanted."""
+
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self.commands = _Commands()
+        # Lists and suggestions go by the names.
+        names: dict[str, Any] = dict.fromkeys(COMMANDS)
+        self.commands = names
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return _load(cmd_name) if cmd_name in COMMANDS else None
 
 
 def _load(name: str) -> Any:

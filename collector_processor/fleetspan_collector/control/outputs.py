@@ -9,12 +9,11 @@ not ours to write beside, outputs stay as they are.
 
 from __future__ import annotations
 
-import fnmatch
 import logging
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +30,7 @@ from fleetspan_routing.context.names import wanted_in
 from fleetspan_routing.control.decision import Shortened
 from fleetspan_routing.control.rules import OutputRule
 from fleetspan_routing.control.step import word
+from fleetspan_routing.control.tool_rules import is_named
 
 logger = logging.getLogger("fleetspan.control")
 
@@ -60,7 +60,6 @@ def shorten(
         ``None`` when it stays as it is.
     """
     cutting = _Cutting(
-        folder=folder,
         store=_BesideTranscript(folder) if does else MemoryStore(),
         settings=Settings(
             cap_characters=rule.over,
@@ -69,9 +68,8 @@ def shorten(
         ),
         wanted=wanted_in(*_texts(hook.get("tool_input"))),
     )
-    output = hook.get("tool_response")
     try:
-        made = cutting.shorter(output)
+        made = _with_texts(hook.get("tool_response"), cutting.cut)
     except (OSError, ContextError) as error:
         logger.warning(
             "an output of %s stays as it is: %s", word(hook, "tool_name"), error
@@ -81,8 +79,8 @@ def shorten(
         return None
     return Shortened(
         output=made,
-        characters=sum(map(len, _texts(output))),
-        kept=sum(map(len, _texts(made))),
+        characters=cutting.characters,
+        kept=cutting.kept,
         shapes=tuple(cutting.shapes),
         refs=tuple(cutting.refs) if does else (),
         applied=does,
@@ -91,8 +89,7 @@ def shorten(
 
 def is_long(rule: OutputRule, hook: Mapping[str, Any]) -> bool:
     """Whether a tool has answered more than it may; soon told."""
-    tool = word(hook, "tool_name")
-    if not any(fnmatch.fnmatchcase(tool, each) for each in rule.tools):
+    if not is_named(word(hook, "tool_name"), rule.tools):
         return False
     return any(len(text) > rule.over for text in _texts(hook.get("tool_response")))
 
@@ -114,28 +111,22 @@ class _BesideTranscript(DiskStore):
         return self.folder / f"{ref}.txt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Cutting:
-    folder: Path
+    """Cuts texts, and knows what came of it."""
+
     store: Store
     settings: Settings
     wanted: frozenset[str]
+    characters: int = 0
+    kept: int = 0
     shapes: list[str] = field(default_factory=list)
     refs: list[str] = field(default_factory=list)
 
-    def shorter(self, value: Any, depth: int = 0) -> Any:
-        """Return the same with its texts cut."""
-        match value:
-            case str() if _is_text(value):
-                return self._cut(value)
-            case dict() if depth < _DEEPEST and _is_of_texts(value):
-                return {k: self.shorter(each, depth + 1) for k, each in value.items()}
-            case list() if depth < _DEEPEST:
-                return [self.shorter(each, depth + 1) for each in value]
-        return value
-
-    def _cut(self, text: str) -> str:
+    def cut(self, text: str) -> str:
         made = reduce(text, self.settings, self.store, self.wanted)
+        self.characters += len(text)
+        self.kept += len(made.text)
         if made.text != text:
             self.shapes.append(made.shape)
         if made.ref:
@@ -143,16 +134,27 @@ class _Cutting:
         return made.text
 
 
-def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+def _texts(value: Any) -> list[str]:
+    found: list[str] = []
+
+    def note(text: str) -> str:
+        found.append(text)
+        return text
+
+    _with_texts(value, note)
+    return found
+
+
+def _with_texts(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
+    """Return the same with its texts changed."""
     match value:
         case str() if _is_text(value):
-            yield value
+            return change(value)
         case dict() if depth < _DEEPEST and _is_of_texts(value):
-            for each in value.values():
-                yield from _texts(each, depth + 1)
+            return {k: _with_texts(v, change, depth + 1) for k, v in value.items()}
         case list() if depth < _DEEPEST:
-            for each in value:
-                yield from _texts(each, depth + 1)
+            return [_with_texts(each, change, depth + 1) for each in value]
+    return value
 
 
 def _is_of_texts(block: Mapping[str, Any]) -> bool:

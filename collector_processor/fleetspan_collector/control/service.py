@@ -176,11 +176,12 @@ class Control:
         by = decision.objection.by.partition(":")[0] if decision.objection else ""
         self.metrics.decisions.labels(str(decision.answer), by).inc()
         self.metrics.seconds.observe(time.perf_counter() - began_s)
-        if self.decider.rules.outputs.mode is Mode.OFF:
+        rules = self.decider.rules
+        if rules.outputs.mode is Mode.OFF:
             return decision
         match decision.event:
             case "PostToolUse":
-                return await self._with_output(decision, hook)
+                return await self._with_output(rules, decision, hook)
             case "PreToolUse":
                 return replace(decision, read_back=read_back(hook))
         return decision
@@ -232,10 +233,9 @@ class Control:
         self.decider.raised = self.consent.raised
 
     async def _with_output(
-        self, decision: Decision, hook: Mapping[str, Any]
+        self, rules: Rules, decision: Decision, hook: Mapping[str, Any]
     ) -> Decision:
         """Add the output, made shorter, where that is wanted and worth it."""
-        rules = self.decider.rules
         if not is_long(rules.outputs, hook):
             return decision
         folder = folder_of(hook)
@@ -249,16 +249,7 @@ class Control:
             return decision
         self.metrics.characters.labels("arrived").inc(made.characters)
         self.metrics.characters.labels("sent").inc(made.kept)
-        agent_id = word(hook, "agent_id") or decision.session_id
-        return replace(
-            decision,
-            agent_id=agent_id,
-            agent_type=word(hook, "agent_type"),
-            tool=word(hook, "tool_name"),
-            call_id=word(hook, "tool_use_id"),
-            enforced=does,
-            shortened=made,
-        )
+        return replace(decision, enforced=does, shortened=made)
 
     def _tell_of_elsewhere(self, transcript: str) -> None:
         """Say once why outputs stay as they are."""

@@ -89,6 +89,7 @@ class Chooser:
     def __init__(
         self, engine: Engine, rule: ModelRule, home: Path | None = None
     ) -> None:
+        self._lock = threading.Lock()
         self._rule = rule
         self._read: tuple[Path | None, int] = (None, 0)
         self._router: Router | None = None
@@ -119,10 +120,10 @@ class Chooser:
 
     def take_rules(self, rules: Rules) -> None:
         """Choose as rules that were read again say; other tiers some seconds later."""
-        self._rule = rules.models
-        router = self._router
-        if router is not None:
-            router.policy = _policy(rules.models)
+        with self._lock:
+            self._rule = rules.models
+            if self._router is not None:
+                self._router.policy = _policy(rules.models)
 
     def choose(
         self, session: Session, by: Agent, arguments: Mapping[str, Any], cwd: str
@@ -181,13 +182,13 @@ class Chooser:
         if path is not None:
             tiers = read_tiers(path)
             check_for_client(tiers, path)
-            router = Router(tiers=tiers, policy=_policy(self._rule))
+            router = Router(tiers=tiers)
             logger.info("tiers were read from %s", path)
-        # One assignment: who chooses meanwhile has the old ones, whole.
-        self._router = router
-        if router is not None:
-            # Rules that were read again meanwhile have told the one before.
-            router.policy = _policy(self._rule)
+        # Rules may be read again meanwhile; who chooses has the old ones, whole.
+        with self._lock:
+            if router is not None:
+                router.policy = _policy(self._rule)
+            self._router = router
         self._version, self._judged = None, 0
         return True
 

@@ -96,7 +96,15 @@ class Decider:
             session_id = word(hook, "session_id")
             if event not in ANSWERED or not session_id:
                 self._observe(tenant, hook, now_ns)
-                return Decision(event=event, tenant=tenant, session_id=session_id)
+                return Decision(
+                    event=event,
+                    tenant=tenant,
+                    session_id=session_id,
+                    agent_id=word(hook, "agent_id") or session_id,
+                    agent_type=word(hook, "agent_type"),
+                    tool=word(hook, "tool_name"),
+                    call_id=word(hook, "tool_use_id"),
+                )
             step = self._step(tenant, hook, event, session_id, now_ns)
             decision = self._decided(step)
             if event == "PreToolUse" and not _stops(decision):

@@ -284,22 +284,23 @@ def _outputs(document: object) -> OutputRule:
     given = mapping("outputs", document)
     only("outputs", given, _OUTPUTS)
     usual = OutputRule()
-    lengths = {
-        key: _count(f"outputs.{key}", given.get(key, getattr(usual, key)))
-        for key in ("over", "code_over")
-    }
-    for key, length in lengths.items():
-        if length < _LEAST_OUTPUT:
-            raise DocumentError(
-                f"outputs.{key}", f"is below {_LEAST_OUTPUT} characters"
-            )
     return OutputRule(
         mode=_mode("outputs.mode", given.get("mode", "off"), frozenset(Mode)),
         tools=texts("outputs.tools", given["tools"])
         if "tools" in given
         else usual.tools,
-        **lengths,
+        over=_characters("outputs.over", given.get("over", usual.over)),
+        code_over=_characters(
+            "outputs.code_over", given.get("code_over", usual.code_over)
+        ),
     )
+
+
+def _characters(where: str, value: object) -> int:
+    found = _count(where, value)
+    if found < _LEAST_OUTPUT:
+        raise DocumentError(where, f"is below {_LEAST_OUTPUT} characters")
+    return found
 
 
 def _share(where: str, value: object) -> float:

@@ -22,10 +22,13 @@ def matching(
             yield rule, met
 
 
+def is_named(tool: str, patterns: Sequence[str]) -> bool:
+    """Whether the name of a tool meets one of some patterns (``*`` and ``?``)."""
+    return any(fnmatch.fnmatchcase(tool, each) for each in patterns)
+
+
 def _met(rule: ToolRule, call: Call, agent_type: str) -> str | None:
-    if rule.tools and not any(
-        fnmatch.fnmatchcase(call.tool, each) for each in rule.tools
-    ):
+    if rule.tools and not is_named(call.tool, rule.tools):
         return None
     if rule.agents and agent_type not in rule.agents:
         return None

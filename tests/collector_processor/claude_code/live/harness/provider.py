@@ -179,17 +179,17 @@ def _filled(blocks: Sequence[Block], request: str) -> list[Block]:
     """Return blocks with the agent or file that the request names last, where meant."""
     named = {LAST_AGENT: _AGENT.findall(request), LAST_FILE: _FILE.findall(request)}
     return [
-        block
-        | {
-            "input": {
-                key: (named.get(value) or [value])[-1]
-                for key, value in block["input"].items()
-            }
-        }
+        block | {"input": _with_named(block["input"], named)}
         if "input" in block
         else block
         for block in map(dict, blocks)
     ]
+
+
+def _with_named(
+    arguments: Mapping[str, Any], named: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    return {key: (named.get(value) or [value])[-1] for key, value in arguments.items()}
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
